@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup demo test check types docs golden lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## Create .venv and install everything into it
+
+$(INSTALLED): requirements.lock pyproject.toml setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here; name a Python 3.11 with PYTHON=..."; exit 2; }
+	@echo "Installing into $(VENV) from PyPI (about two minutes, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED) ## The whole pipeline on real orders: make demo [ARGS="--households 50 --days 120"]
+	@$(BIN)/python -m deploy.local.demo $(ARGS)
+
+test: $(INSTALLED) ## All tests: make test [ARGS="-k spool"]
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) types ## Lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p shopstream.schemas -p shopstream.capture -p shopstream.pipeline -p shopstream.ml_features
+	$(BIN)/mypy deploy tests
+	$(BIN)/lint-imports
+
+types: ## Links through which mypy sees our folders under their installed names
+	@mkdir -p .types/shopstream
+	@for room in schemas capture pipeline ml_features; do ln -sfn ../../$$room .types/shopstream/$$room; done
+
+docs: $(INSTALLED) ## Render the generated pages
+	$(BIN)/python -m shopstream.schemas.data_dictionary docs
+
+golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the diff
+	$(BIN)/python -m pytest tests/golden --rewrite-golden
+
+lock: $(INSTALLED) ## Pin every dependency anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links --no-emit-package shopstream --no-header --output-file requirements.lock
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .types .local build dist *.egg-info

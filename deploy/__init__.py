@@ -1,0 +1,1 @@
+"""Deployment: the cloud and the local stack."""

@@ -1,0 +1,30 @@
+"""The topic and the subscription; on Google Cloud Terraform makes them."""
+
+from contextlib import suppress
+
+from google.api_core.exceptions import AlreadyExists
+from google.cloud import pubsub_v1
+from shopstream.schemas import CloudSettings
+
+_SECONDS = 30.0
+_ACK_DEADLINE_SECONDS = 60
+
+
+def create_topics(settings: CloudSettings) -> None:
+    """Make the topic and the pipeline's subscription where they are missing."""
+    project = settings.google_cloud_project
+    with pubsub_v1.SubscriberClient() as subscriber:
+        publisher = pubsub_v1.PublisherClient()
+        topic = publisher.topic_path(project, settings.pubsub_topic)
+        subscription = subscriber.subscription_path(project, settings.pubsub_subscription)
+        with suppress(AlreadyExists):
+            publisher.create_topic(name=topic, timeout=_SECONDS, retry=None)
+        with suppress(AlreadyExists):
+            subscriber.create_subscription(
+                name=subscription,
+                topic=topic,
+                ack_deadline_seconds=_ACK_DEADLINE_SECONDS,
+                timeout=_SECONDS,
+                retry=None,
+            )
+        publisher.transport.close()

@@ -1,0 +1,1 @@
+"""The Beam job: decode, validate, enrich, write."""

@@ -1,0 +1,170 @@
+"""The command `shopstream-pipeline`: parses, calls one function, prints its answer."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from google.api_core.exceptions import GoogleAPICallError
+
+from shopstream.schemas import SettingsError, Unavailable, read_settings
+from shopstream.schemas.environment import shown
+
+from .logs import log_json
+from .options import PipelineSettings
+from .step import utc_now
+
+EXIT_FOUND = 1
+EXIT_SETTINGS = 2
+EXIT_UNAVAILABLE = 75
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shopstream")
+def cli() -> None:
+    """Stream events from Pub/Sub into BigQuery tables, and look after those tables.
+
+    Where it runs follows from the environment: on Dataflow with GOOGLE_CLOUD_PROJECT and DATAFLOW_STAGING, here
+    with PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST. `shopstream-pipeline doctor` shows every setting.
+    """
+
+
+@cli.command()
+@click.option("--setup-file", type=click.Path(exists=True, dir_okay=False), help="setup.py for Dataflow's workers.")
+@click.option("--dry-run", is_flag=True, help="Build the job for Dataflow, start nothing.")
+def run(setup_file: str | None, dry_run: bool) -> None:
+    """Run the streaming job; here until SIGINT or SIGTERM, on Dataflow until it is drained.
+
+    Example: shopstream-pipeline run
+    """
+    from .jobs import streaming_pipeline
+
+    settings = _settings()
+    log_json()
+    if dry_run and settings.local:
+        raise SettingsError("--dry-run builds for Dataflow: unset PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST")
+    result = streaming_pipeline(settings, utc_now, setup_file=setup_file, dry_run=dry_run).run()
+    if dry_run:
+        click.echo(f"The job builds for Dataflow in {settings.dataflow_region}; nothing was started")
+        return
+    if not settings.local:
+        click.echo(f"Dataflow job {result.job_id()} started in {settings.dataflow_region}")
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    click.echo(f"The streaming job reads {settings.pubsub_subscription}; Ctrl-C stops it", err=True)
+    try:
+        result.wait_until_finish()
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+    finally:
+        result.cancel()
+
+
+@cli.command()
+@click.argument("pattern")
+@click.option("--setup-file", type=click.Path(exists=True, dir_okay=False), help="setup.py for Dataflow's workers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def backfill(pattern: str, setup_file: str | None, as_json: bool) -> None:
+    """Run the same flow once over files of one event a line (plain or .gz, local or gs://).
+
+    Running it again changes nothing that people see: views show each event_id once.
+
+    Example: shopstream-pipeline backfill 'gs://archive/2026-11-*/*.ndjson.gz'
+    """
+    from .jobs import backfill_pipeline, counts
+
+    settings = _settings()
+    log_json()
+    result = backfill_pipeline(settings, pattern, utc_now, setup_file=setup_file).run()
+    result.wait_until_finish()
+    totals = counts(result)
+    _print(totals, as_json, lambda: [f"{count:>10,}  {name}" for name, count in sorted(totals.items())])
+
+
+@cli.group()
+def tables() -> None:
+    """Make the tables of the contract, or compare them with it."""
+
+
+@tables.command("create")
+@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
+def tables_create(as_json: bool) -> None:
+    """Make every dataset, table and view that is missing; what is there stays as it is.
+
+    Example: shopstream-pipeline tables create
+    """
+    from .tables import create_tables
+    from .warehouse import connect
+
+    settings = _settings()
+    _print_states(create_tables(connect(settings), settings), as_json)
+
+
+@tables.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
+def tables_check(as_json: bool) -> None:
+    """Compare the warehouse with the contract; exit status 1 where they differ.
+
+    Example: shopstream-pipeline tables check
+    """
+    from .tables import check_tables
+    from .warehouse import connect
+
+    settings = _settings()
+    _print_states(list(check_tables(connect(settings), settings)), as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
+    """Show every setting in force and whether Pub/Sub and BigQuery answer.
+
+    Example: shopstream-pipeline doctor
+    """
+    from .doctor import findings
+
+    settings = _settings()
+    found = findings(settings)
+    _print(
+        {"settings": shown(settings), "findings": found},
+        as_json,
+        lambda: [
+            *(f"{name}={value}" for name, value in shown(settings).items()),
+            *(f"{name}: {state}" for name, state in found.items()),
+        ],
+    )
+    if any(state != "ok" for state in found.values()):
+        sys.exit(EXIT_FOUND)
+
+
+def _settings() -> PipelineSettings:
+    return read_settings(PipelineSettings, os.environ)
+
+
+def _print_states(states: Sequence[Any], as_json: bool) -> None:
+    _print(
+        {state.name: state.state for state in states},
+        as_json,
+        lambda: [f"{s.state:8} {s.name}" for s in states],
+    )
+    if any(state.state in {"missing", "differs"} for state in states):
+        sys.exit(EXIT_FOUND)
+
+
+def _print(value: object, as_json: bool, lines: Any) -> None:  # noqa: ANN401 - a callable giving lines
+    click.echo(json.dumps(value) if as_json else "\n".join(lines()))
+
+
+def main() -> None:
+    """Entry point: an error people can act on is one sentence and an exit status, never a traceback."""
+    try:
+        cli(prog_name="shopstream-pipeline")
+    except SettingsError as error:
+        click.echo(f"shopstream-pipeline: {error}", err=True)
+        sys.exit(EXIT_SETTINGS)
+    except (Unavailable, GoogleAPICallError) as error:
+        click.echo(f"shopstream-pipeline: {error}", err=True)
+        sys.exit(EXIT_UNAVAILABLE)

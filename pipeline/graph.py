@@ -1,0 +1,57 @@
+"""The whole flow on one screen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import apache_beam as beam
+
+from shopstream.schemas import FailedEvent, Stage
+
+from .counters import Counter
+from .decode import decode
+from .outcome import Outcome, each
+from .rows import event_row
+from .step import Clock, Count, Step
+from .validate import validate
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of the flow reads, writes and takes for the time."""
+
+    source: beam.PTransform
+    """Gives Delivered messages."""
+    sink: beam.DoFn
+    """Takes batches of Row; what it must refuse leaves at the tag FAILED as FailedEvent."""
+    failed_sink: beam.DoFn
+    """Takes FailedEvents."""
+    now: Clock
+
+
+def build(pipeline: beam.Pipeline, job: Job) -> None:
+    """Decode, validate, enrich, write; failures gather in a list and leave by one door."""
+    failures: list[beam.PCollection[FailedEvent]] = []
+
+    def attempt(
+        stage: Stage,
+        function: Callable[[T, datetime], Outcome[U]],
+        elements: beam.PCollection[T],
+        counter: Counter,
+    ) -> beam.PCollection[list[U]]:
+        step = beam.ParDo(Step(function, job.now, counter)).with_outputs(Step.FAILED, main="done")
+        result = elements | stage.title() >> step
+        failures.append(result[Step.FAILED])
+        return result.done
+
+    messages = pipeline | "Read" >> job.source | "CountMessages" >> beam.ParDo(Count(Counter.MESSAGES_RECEIVED))
+    lines = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
+    events = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), lines, Counter.EVENTS_VALIDATED)
+    rows = attempt(Stage.ENRICH, each(Stage.ENRICH, event_row), events, Counter.EVENTS_ENRICHED)
+    written = rows | Stage.WRITE.title() >> beam.ParDo(job.sink).with_outputs(Step.FAILED)
+    failures.append(written[Step.FAILED])
+    failures | beam.Flatten() | "WriteFailed" >> beam.ParDo(job.failed_sink)

@@ -1,0 +1,44 @@
+"""The two runs of the flow: streaming from the subscription, and batch over files."""
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+
+from .graph import Job, build
+from .options import PipelineSettings, beam_arguments
+from .sources import FromFiles, FromSubscription
+from .step import Clock
+from .write_streaming import WriteEvents, WriteFailed
+
+
+def streaming_pipeline(
+    settings: PipelineSettings, now: Clock, *, setup_file: str | None = None, dry_run: bool = False
+) -> beam.Pipeline:
+    """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph."""
+    arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
+    pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+    build(pipeline, _job(settings, FromSubscription(settings), now))
+    return pipeline
+
+
+def backfill_pipeline(
+    settings: PipelineSettings, pattern: str, now: Clock, *, setup_file: str | None = None
+) -> beam.Pipeline:
+    """The same flow once over files of one event a line."""
+    arguments = beam_arguments(settings, streaming=False, setup_file=setup_file)
+    pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+    build(pipeline, _job(settings, FromFiles(pattern, now), now))
+    return pipeline
+
+
+def _job(settings: PipelineSettings, source: beam.PTransform, now: Clock) -> Job:
+    return Job(source, WriteEvents(settings, now), WriteFailed(settings), now)
+
+
+def counts(result: PipelineResult) -> dict[str, int]:
+    """The job's counters by name, over all its steps."""
+    totals: dict[str, int] = {}
+    for counter in result.metrics().query()["counters"]:
+        name = counter.key.metric.name
+        totals[name] = totals.get(name, 0) + (counter.committed or 0)
+    return totals

@@ -1,0 +1,88 @@
+"""What the job reads from the environment, and the Beam options that follow from it."""
+
+from pydantic import Field
+
+from shopstream.schemas import CloudSettings, SettingsError
+
+
+class PipelineSettings(CloudSettings):
+    """Settings of the streaming job and of back-fill."""
+
+    dataflow_region: str = Field(
+        "europe-west1", pattern=r"^[a-z]+-[a-z]+\d+$", description="Where Dataflow runs the job."
+    )
+    dataflow_staging: str | None = Field(
+        None,
+        pattern=r"^gs://.+",
+        description="gs:// folder for Dataflow's own files; required on Google Cloud.",
+    )
+    dataflow_service_account: str | None = Field(
+        None, pattern=r"^[^@\s]+@[^@\s]+$", description="E-mail of the account the job's workers run as."
+    )
+    dataflow_container_image: str | None = Field(
+        None,
+        min_length=1,
+        description="Image with Shopstream installed; unset to let Beam build an sdist from setup.py.",
+    )
+    dataflow_job_name: str = Field(
+        "shopstream",
+        pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+        max_length=63,
+        description="Name of the Dataflow job.",
+    )
+
+    @property
+    def local(self) -> bool:
+        """Whether the job runs here, against emulators, instead of on Dataflow."""
+        return self.pubsub_emulator_host is not None or self.bigquery_emulator_host is not None
+
+
+def beam_arguments(
+    settings: PipelineSettings, *, streaming: bool, setup_file: str | None = None, dry_run: bool = False
+) -> list[str]:
+    """The command line Beam would be given for these settings.
+
+    Runners are named in full: Beam's DirectRunner tries to download another one.
+
+    Raises:
+        SettingsError: Google Cloud needs a setting that is missing, or only one emulator is named.
+    """
+    if settings.local:
+        return [*_local_runner(settings, streaming=streaming), f"--project={settings.google_cloud_project}"]
+    if settings.dataflow_staging is None:
+        raise SettingsError(
+            "DATAFLOW_STAGING is not set: Dataflow needs a gs:// folder. "
+            "To run here instead, set PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST."
+        )
+    return [
+        "--runner=DataflowRunner",
+        f"--project={settings.google_cloud_project}",
+        f"--region={settings.dataflow_region}",
+        f"--job_name={settings.dataflow_job_name}",
+        f"--staging_location={settings.dataflow_staging}/staging",
+        f"--temp_location={settings.dataflow_staging}/temp",
+        *(["--streaming", "--enable_streaming_engine"] if streaming else []),
+        *(
+            [f"--service_account_email={settings.dataflow_service_account}"]
+            if settings.dataflow_service_account
+            else []
+        ),
+        *(["--dry_run=True"] if dry_run else []),
+        *_code(settings, setup_file),
+    ]
+
+
+def _local_runner(settings: PipelineSettings, *, streaming: bool) -> list[str]:
+    if settings.bigquery_emulator_host is None:
+        raise SettingsError("BIGQUERY_EMULATOR_HOST is not set though PUBSUB_EMULATOR_HOST is: name both or neither")
+    if not streaming:
+        return ["--runner=FnApiRunner"]
+    if settings.pubsub_emulator_host is None:
+        raise SettingsError("PUBSUB_EMULATOR_HOST is not set though BIGQUERY_EMULATOR_HOST is: name both or neither")
+    return ["--runner=BundleBasedDirectRunner", "--streaming"]
+
+
+def _code(settings: PipelineSettings, setup_file: str | None) -> list[str]:
+    if settings.dataflow_container_image:
+        return [f"--sdk_container_image={settings.dataflow_container_image}", "--sdk_location=container"]
+    return [f"--setup_file={setup_file}"] if setup_file else []

@@ -1,0 +1,56 @@
+"""The one DoFn around a pure function."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+
+from shopstream.schemas import FailedEvent
+
+from .counters import NAMESPACE, Counter
+from .outcome import Outcome
+
+T = TypeVar("T")
+U = TypeVar("U")
+ToFailed: TypeAlias = TaggedOutput[Literal["failed"], FailedEvent]
+"""A failure on its way out by the one door; the tag is Step.FAILED."""
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock; everything below the command line is handed a clock instead of reading one."""
+    return datetime.now(UTC)
+
+
+class Step(beam.DoFn, Generic[T, U]):
+    """Applies a function to an element; `done` goes on as one batch, each failure goes to the tag FAILED."""
+
+    FAILED = "failed"
+
+    def __init__(self, function: Callable[[T, datetime], Outcome[U]], now: Clock, counter: Counter) -> None:
+        self._function, self._now = function, now
+        self._done = Metrics.counter(NAMESPACE, counter)
+
+    def process(self, element: T) -> Iterator[list[U] | ToFailed]:
+        """Failures leave one by one, what is done leaves together: Beam's cost is per element."""
+        outcome = self._function(element, self._now())
+        self._done.inc(len(outcome.done))
+        if outcome.done:
+            yield outcome.done
+        for failure in outcome.failed:
+            yield TaggedOutput(self.FAILED, failure)
+
+
+class Count(beam.DoFn):
+    """Passes elements on and counts them."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counted = Metrics.counter(NAMESPACE, counter)
+
+    def process(self, element: Any) -> Iterator[Any]:  # noqa: ANN401 - it looks at nothing
+        """Count one element."""
+        self._counted.inc()
+        yield element

@@ -1,0 +1,102 @@
+"""BigQuery as the job uses it: one client, one way to insert rows, one table of what its errors mean."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import requests
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import TransportError
+from google.cloud import bigquery
+
+from shopstream.schemas import CloudSettings, Unavailable
+
+REQUEST_SECONDS = 60.0
+MAX_ROWS_PER_REQUEST = 500
+MAX_BYTES_PER_REQUEST = 9_000_000
+"""insertAll refuses requests over 10 MB; the rest is room for its own words around the rows."""
+
+_TRY_LATER = (
+    exceptions.ServerError,
+    exceptions.TooManyRequests,
+    # A table just made, or an account just granted, may not be known everywhere yet.
+    exceptions.NotFound,
+    exceptions.Forbidden,
+    exceptions.RetryError,
+    TransportError,
+    requests.ConnectionError,
+    requests.Timeout,
+)
+
+
+@dataclass(frozen=True)
+class RowError:
+    """One row BigQuery refused: its place in the request, the field, and why."""
+
+    index: int
+    field: str | None
+    detail: str
+
+
+def connect(settings: CloudSettings) -> bigquery.Client:
+    """A client for the project, or for the emulator where one is named."""
+    if settings.bigquery_emulator_host is None:
+        return bigquery.Client(settings.google_cloud_project, location=settings.bigquery_location)
+    return bigquery.Client(
+        settings.google_cloud_project,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": settings.bigquery_emulator_host},
+    )
+
+
+def insert_rows(
+    client: bigquery.Client, table: str, rows: Sequence[dict[str, Any]], row_ids: Sequence[str]
+) -> list[RowError]:
+    """One streaming insert; rows without an error are stored, the others are returned with the reason.
+
+    Raises:
+        Unavailable: The request as a whole failed and may succeed later; nothing is known of the rows.
+    """
+    with unavailable_when_down(table):
+        try:
+            answers = client.insert_rows_json(
+                table, rows, row_ids=row_ids, skip_invalid_rows=True, timeout=REQUEST_SECONDS, retry=None
+            )
+        except exceptions.BadRequest:
+            if len(rows) == 1:
+                return [RowError(0, None, "the request was refused with status 400")]
+            return _insert_halves(client, table, rows, row_ids)
+    return [_row_error(answer) for answer in answers]
+
+
+def _insert_halves(
+    client: bigquery.Client, table: str, rows: Sequence[dict[str, Any]], row_ids: Sequence[str]
+) -> list[RowError]:
+    """A request refused as a whole hides which row was to blame: halve it until that is plain."""
+    middle = len(rows) // 2
+    first = insert_rows(client, table, rows[:middle], row_ids[:middle])
+    second = insert_rows(client, table, rows[middle:], row_ids[middle:])
+    return first + [RowError(error.index + middle, error.field, error.detail) for error in second]
+
+
+def _row_error(answer: dict[str, Any]) -> RowError:
+    first = (answer.get("errors") or [{}])[0]
+    field = first.get("location") or None
+    return RowError(int(answer["index"]), field, str(first.get("reason") or "refused"))
+
+
+@contextmanager
+def unavailable_when_down(what: str) -> Iterator[None]:
+    """Translate the client's errors that pass with time into Unavailable."""
+    try:
+        yield
+    except _TRY_LATER as error:
+        raise Unavailable(f"BigQuery did not take {what}: {type(error).__name__}") from error
+
+
+def row_bytes(values: dict[str, Any]) -> int:
+    """What a row adds to a request, in bytes."""
+    return len(orjson.dumps(values))

@@ -1,0 +1,103 @@
+"""Renders docs/data-dictionary.md and the JSON Schemas from the contract; a test holds the files to it."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from .bigquery_schema import Column
+from .envelope import Event
+from .events import EVENT_TYPES
+from .failure import Reason, Stage
+from .table import Dataset
+from .warehouse import ALL_VIEWS, FAILED_TABLE, FEATURES, RAW_TABLES, View, WarehouseTable
+
+_HEAD = """# Data dictionary
+
+Generated from `schemas/` by `make docs`; do not edit. Datasets are named by the setting `BIGQUERY_DATASET`
+(default `shopstream`) and a suffix. People query the views; raw tables may hold an event twice.
+"""
+
+
+def render() -> str:
+    """The data dictionary as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def json_schemas() -> dict[str, str]:
+    """The JSON Schema of each event type, by file name, for publishers in other languages."""
+    return {f"{event_type}.json": _json_schema(model) for event_type, model in EVENT_TYPES.items()}
+
+
+def _json_schema(model: type[Event]) -> str:
+    schema = model.model_json_schema()
+    # A publisher must name the type though our own constructors know it.
+    schema["required"] = ["event_type", *schema["required"]]
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    yield "## Views\n"
+    yield from _view_list(ALL_VIEWS)
+    for title, tables in (
+        ("Events", RAW_TABLES.values()),
+        ("Failed events", (FAILED_TABLE,)),
+        ("Features", FEATURES.values()),
+    ):
+        yield f"\n## {title}"
+        for table in tables:
+            yield from _table(table)
+    yield "\n## Why an event fails\n"
+    yield f"Stages, in the order of the path: {', '.join(f'`{stage}`' for stage in Stage)}.\n"
+    yield f"Reasons: {', '.join(f'`{reason}`' for reason in Reason)}."
+
+
+def _view_list(views: Iterable[View]) -> Iterator[str]:
+    yield "| view | one row is |"
+    yield "|---|---|"
+    for view in views:
+        yield f"| `{_place(view.dataset, view.name)}` | {_one_line(view.description)} |"
+
+
+def _table(table: WarehouseTable) -> Iterator[str]:
+    place = table.table
+    yield f"\n### `{_place(place.dataset, place.name)}`\n"
+    yield f"{table.description}\n"
+    kept = f"kept {place.expiry_days} days" if place.expiry_days else "kept without limit"
+    erased = f"erased by `{place.erase_by}`" if place.erase_by else f"not erased: {place.erasure_exempt}"
+    clustered = f"clustered by {', '.join(f'`{name}`' for name in place.cluster_by)}; " if place.cluster_by else ""
+    yield f"Partitioned by the day of `{place.partition_by}`, {kept}; {clustered}{erased}. Contract `{table.contract}`.\n"
+    yield "| column | type | mode | meaning |"
+    yield "|---|---|---|---|"
+    yield from _columns(table.columns, "")
+
+
+def _columns(columns: Iterable[Column], prefix: str) -> Iterator[str]:
+    for column in columns:
+        name = f"{prefix}{column['name']}"
+        yield f"| `{name}` | {column['type']} | {column['mode'].lower()} | {_one_line(column['description'])} |"
+        yield from _columns(column.get("fields", ()), f"{name}.")
+
+
+def _place(dataset: Dataset, name: str) -> str:
+    return f"shopstream{dataset}.{name}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def write(docs: Path) -> None:
+    """Write the dictionary and the JSON Schemas into the folder."""
+    (docs / "data-dictionary.md").write_text(render())
+    folder = docs / "json-schema"
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.json"):
+        stale.unlink()
+    for name, text in json_schemas().items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""What becomes of an input that cannot succeed, and how that differs from a world that is not ready."""
+
+import base64
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from .envelope import Record, UtcDatetime
+from .identifiers import EventId, find_event_id, find_user_id
+from .quantities import Count
+from .table import Dataset, Table
+
+FAILED_EXPIRY_DAYS = 30
+KEPT_PAYLOAD_BYTES = 262_144
+"""More of a failed event's bytes than this is not kept: a row of streaming inserts has its limit too."""
+
+
+class Stage(StrEnum):
+    """Where an event failed, in the order of the path it takes."""
+
+    CAPTURE = "capture"
+    DECODE = "decode"
+    VALIDATE = "validate"
+    ENRICH = "enrich"
+    WRITE = "write"
+
+
+class Reason(StrEnum):
+    """Why an event failed: stable words that dashboards group by."""
+
+    MALFORMED_JSON = "malformed_json"
+    NOT_UTF8 = "not_utf8"
+    UNREADABLE_MESSAGE = "unreadable_message"
+    TOO_LARGE = "too_large"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    INVALID_VALUE = "invalid_value"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
+    ROW_REFUSED = "row_refused"
+
+
+class Rejected(Exception):
+    """This input can never succeed as it is.
+
+    `reason` is a stable word for counting, `field` the path of the offending field (None where there is none),
+    `detail` a sentence for people that never holds a value from the payload.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, field: str | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail, self.field = reason, detail, field
+
+
+class Unavailable(Exception):
+    """The world is not ready: the same call may succeed later. Nothing is known of what it did."""
+
+
+class FailedEvent(Record):
+    """An event that could not be stored, with its reason and its bytes, so that it can be replayed after a fix."""
+
+    event_id: EventId = Field(
+        description="The failed event's own event_id where it can be recognised, otherwise one given on failure."
+    )
+    stage: Stage = Field(strict=False, description="Where it failed.")
+    reason: Reason = Field(strict=False, description="Why, as a stable word.")
+    field: str | None = Field(None, description="Path of the offending field, such as `items.0.quantity`.")
+    detail: str = Field(description="Why, as a sentence; holds no value from the payload.")
+    payload: str = Field(description="The original bytes, base64; at most the first 262,144 of them.")
+    payload_bytes: Count = Field(description="How many original bytes there were.")
+    message_id: str | None = Field(None, description="The Pub/Sub message it came in; null when it failed at capture.")
+    attributes: dict[str, str] | None = Field(None, description="The attributes of that message.")
+    failed_at: UtcDatetime = Field(description="When it failed. UTC, microseconds.")
+    received_at: UtcDatetime | None = Field(
+        None, description="When the pipeline got it. UTC, microseconds. Null until it has."
+    )
+    user_id: str | None = Field(None, description="Whom it is about, where that can be recognised; for erasure.")
+    code_version: str = Field(description="Version of the code that refused it.")
+
+    table: ClassVar[Table] = Table(
+        "failed_events",
+        Dataset.FAILED,
+        partition_by="received_at",
+        expiry_days=FAILED_EXPIRY_DAYS,
+        cluster_by=("stage", "reason"),
+        erase_by="user_id",
+    )
+
+    @classmethod
+    def of(
+        cls,
+        stage: Stage,
+        rejection: Rejected,
+        payload: bytes,
+        now: datetime,
+        *,
+        otherwise: str,
+        code_version: str,
+        message_id: str | None = None,
+        attributes: dict[str, str] | None = None,
+        received_at: datetime | None = None,
+    ) -> Self:
+        """The record of a rejection; `otherwise` is its event_id when the payload does not show one."""
+        return cls(
+            event_id=find_event_id(payload) or otherwise,
+            stage=stage,
+            reason=rejection.reason,
+            field=rejection.field,
+            detail=rejection.detail,
+            payload=base64.b64encode(payload[:KEPT_PAYLOAD_BYTES]).decode(),
+            payload_bytes=len(payload),
+            message_id=message_id,
+            attributes=attributes,
+            failed_at=now,
+            received_at=received_at,
+            user_id=find_user_id(payload),
+            code_version=code_version,
+        )

@@ -1,0 +1,58 @@
+"""Free text becomes text that may be kept: personal data is replaced by the name of the rule that found it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .events import AnyEvent, Search, Voice
+
+_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one kind of personal data looks like, and when a match really is one."""
+
+    name: str
+    pattern: re.Pattern[str]
+    confirm: Callable[[str], bool] = lambda _: True
+
+
+def _digits(text: str) -> list[int]:
+    return [int(character) for character in text if character.isascii() and character.isdigit()]
+
+
+def is_luhn(text: str) -> bool:
+    """True where the digits in the text carry a valid check digit (ISO/IEC 7812-1, annex B)."""
+    digits = _digits(text)
+    odd, even = digits[-1::-2], digits[-2::-2]
+    return bool(digits) and (sum(odd) + sum(_LUHN_DOUBLED[digit] for digit in even)) % 10 == 0
+
+
+RULES = (
+    Rule("email", re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;.]+")),
+    Rule("url_credentials", re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")),
+    Rule("card", re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), is_luhn),
+    Rule("phone", re.compile(r"(?<![\w.])(?:\+|00|0)\d(?:[ ()/.-]{0,2}\d){7,13}(?!\w)")),
+)
+"""In this order: what an earlier rule replaced, a later one no longer sees."""
+
+
+def scrub(text: str) -> str:
+    """The text with every match of a rule replaced by the rule's name in brackets. Idempotent."""
+    if not any(mark in text for mark in "@0123456789"):
+        return text
+    for rule in RULES:
+        text = rule.pattern.sub(lambda match, rule=rule: f"[{rule.name}]" if rule.confirm(match[0]) else match[0], text)  # type: ignore[misc]
+    return text
+
+
+def scrub_event(event: AnyEvent) -> AnyEvent:
+    """The event with its free text scrubbed; the same object where nothing had to go."""
+    if isinstance(event, Search):
+        query = scrub(event.query)
+        return event if query == event.query else event.model_copy(update={"query": query})
+    if isinstance(event, Voice):
+        turns = tuple(turn.model_copy(update={"text": scrub(turn.text)}) for turn in event.turns)
+        return event if turns == event.turns else event.model_copy(update={"turns": turns})
+    return event

@@ -1,0 +1,34 @@
+"""What a table is beside its columns: where it lives, how it is laid out, how long a row stays, whom it is about."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Dataset(StrEnum):
+    """The datasets, by who may read them. The name in BigQuery is the setting BIGQUERY_DATASET plus the suffix."""
+
+    VIEWS = ""
+    """What people query: views in which every event_id appears once."""
+    RAW = "_raw"
+    """Events as they were streamed in; duplicates possible. Read by views and jobs only."""
+    FAILED = "_failed"
+    """Failed events with their original bytes: personal data with few readers."""
+    FEATURES = "_features"
+    """What feature jobs compute."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table's place and layout. Its columns come from the model that carries it."""
+
+    name: str
+    dataset: Dataset
+    partition_by: str
+    """A TIMESTAMP or DATE column; the table has one partition a day of it."""
+    expiry_days: int | None
+    """A partition is deleted this many days after its day; None keeps it."""
+    cluster_by: tuple[str, ...] = ()
+    erase_by: str | None = None
+    """The column by which a person's rows are found when that person is erased."""
+    erasure_exempt: str | None = None
+    """Why a table that has a user_id column is not erased."""

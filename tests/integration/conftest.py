@@ -1,0 +1,69 @@
+"""One local stack a test session; fresh datasets, topic and subscription for each test that asks."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+from google.cloud import bigquery
+
+from deploy.local.stack import LocalStack
+from deploy.local.topics import create_topics
+from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.warehouse import connect
+from shopstream.schemas import read_settings
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The emulators as processes; what the environment names is used instead."""
+    with LocalStack(tmp_path_factory.mktemp("stack"), os.environ) as running:
+        before = dict(os.environ)
+        # Google's Pub/Sub client and Beam's source read the emulator's address from the environment only.
+        os.environ.update(running.environment)
+        yield running
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A BigQuery client with datasets of this test's own."""
+
+    client: bigquery.Client
+    settings: PipelineSettings
+    environment: Mapping[str, str]
+
+    def rows(self, statement: str) -> list[dict[str, object]]:
+        """The rows of a query; `{views}`, `{raw}`, `{failed}` and `{features}` stand for the datasets."""
+        name = f"{self.settings.google_cloud_project}.{self.settings.bigquery_dataset}"
+        text = statement.format(views=name, raw=f"{name}_raw", failed=f"{name}_failed", features=f"{name}_features")
+        return [dict(row) for row in self.client.query(text, timeout=60, retry=None).result(timeout=60)]
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(str(self.rows(f"SELECT COUNT(*) AS n FROM `{table}`")[0]["n"]))  # noqa: S608 - a test's own words
+
+
+def own_name(node: pytest.FixtureRequest) -> str:
+    """A dataset name of this test's own."""
+    return "t_" + "".join(c if c.isalnum() else "_" for c in node.node.nodeid.split("::", 1)[1])[:56].strip("_")
+
+
+@pytest.fixture
+def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """Datasets, tables, views, topic and subscription that no other test sees."""
+    name = own_name(request)
+    environment = {
+        **stack.environment,
+        "BIGQUERY_DATASET": name,
+        "PUBSUB_TOPIC": name,
+        "PUBSUB_SUBSCRIPTION": f"{name}-pipeline",
+    }
+    settings = read_settings(PipelineSettings, environment)
+    client = connect(settings)
+    create_tables(client, settings)
+    create_topics(settings)
+    yield Warehouse(client, settings, environment)
+    client.close()

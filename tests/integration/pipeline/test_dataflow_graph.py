@@ -1,0 +1,47 @@
+"""The same job for Google Cloud: built with Dataflow's runner as far as it goes without an account."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
+
+from shopstream.pipeline.jobs import streaming_pipeline
+from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.step import utc_now
+from shopstream.schemas import read_settings
+
+CLOUD = {"GOOGLE_CLOUD_PROJECT": "my-shop-project", "DATAFLOW_STAGING": "gs://my-shop-dataflow/jobs"}
+# A running job is updated by these names: changing one loses what the step had buffered.
+STEPS = ["Read", "CountMessages", "Decode", "Validate", "Enrich", "Write", "Flatten", "WriteFailed"]
+
+
+def test_the_job_graph_builds_for_dataflow_without_a_network() -> None:
+    pipeline = streaming_pipeline(read_settings(PipelineSettings, CLOUD), utc_now, dry_run=True)
+    assert isinstance(pipeline.runner, DataflowRunner)
+    result = pipeline.run()
+    assert result.job.proto.type.name == "JOB_TYPE_STREAMING"
+    assert pipeline.options.get_all_options()["enable_streaming_engine"]
+    graph = pipeline.runner.proto_pipeline.components
+    (root,) = pipeline.runner.proto_pipeline.root_transform_ids
+    names = [graph.transforms[part].unique_name for part in graph.transforms[root].subtransforms]
+    assert [name.split("/")[0] for name in names] == STEPS
+    reads = [t for t in graph.transforms.values() if t.spec.urn == "beam:transform:pubsub_read:v1"]
+    assert len(reads) == 1
+    assert b"projects/my-shop-project/subscriptions/shopstream-events-pipeline" in reads[0].spec.payload
+
+
+def test_settings_alone_choose_the_runner() -> None:
+    emulators = {"PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:2"}
+    here = streaming_pipeline(read_settings(PipelineSettings, CLOUD | emulators), utc_now)
+    assert type(here.runner).__name__ == "BundleBasedDirectRunner"
+    assert not here.options.get_all_options()["region"]
+
+
+def test_the_command_builds_the_graph_and_says_so() -> None:
+    environment = {"PATH": os.environ["PATH"], **CLOUD}
+    command = [str(Path(sys.executable).parent / "shopstream-pipeline"), "run", "--dry-run"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Dataflow" in done.stdout
