@@ -30,8 +30,8 @@ def is_luhn(text: str) -> bool:
 
 
 RULES = (
-    Rule("email", re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;.]+")),
     Rule("url_credentials", re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")),
+    Rule("email", re.compile(r"[^\s@<>\"',;:/\[\]]+@[^\s@<>\"',;]+\.[^\s@<>\"',;.]+")),
     Rule("card", re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), is_luhn),
     Rule("phone", re.compile(r"(?<![\w.])(?:\+|00|0)\d(?:[ ()/.-]{0,2}\d){7,13}(?!\w)")),
 )
