@@ -10,8 +10,12 @@ _SECONDS = 30.0
 _ACK_DEADLINE_SECONDS = 60
 
 
-def create_topics(settings: CloudSettings) -> None:
-    """Make the topic and the pipeline's subscription where they are missing."""
+def create_topics(settings: CloudSettings, *, duplicate_every: int = 0) -> None:
+    """Make the topic and the pipeline's subscription where they are missing.
+
+    With duplicate_every=N our own emulator delivers every Nth message twice, as Pub/Sub sometimes does.
+    """
+    labels = {"fault-duplicate-every": str(duplicate_every)} if duplicate_every else {}
     project = settings.google_cloud_project
     with pubsub_v1.SubscriberClient() as subscriber:
         publisher = pubsub_v1.PublisherClient()
@@ -21,9 +25,12 @@ def create_topics(settings: CloudSettings) -> None:
             publisher.create_topic(name=topic, timeout=_SECONDS, retry=None)
         with suppress(AlreadyExists):
             subscriber.create_subscription(
-                name=subscription,
-                topic=topic,
-                ack_deadline_seconds=_ACK_DEADLINE_SECONDS,
+                request={
+                    "name": subscription,
+                    "topic": topic,
+                    "ack_deadline_seconds": _ACK_DEADLINE_SECONDS,
+                    "labels": labels,
+                },
                 timeout=_SECONDS,
                 retry=None,
             )

@@ -1,0 +1,120 @@
+"""Events of a shop that had sold these baskets: real orders, and the searches and clicks that might have led to them.
+
+The orders are real (Complete Journey). Searches and interactions are simulated, from a seed, and carry the source
+`simulated`; everything is marked imported, because it is history.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal
+
+from shopstream.capture import interaction, item, order, search
+from shopstream.schemas.identifiers import make_event_id
+
+from .complete_journey import Basket, BasketLine
+
+REAL_SOURCE = "complete-journey"
+SIMULATED_SOURCE = "simulated"
+RESULTS_SHOWN = 10
+# How many of a basket's products were found by searching; the others were bought without.
+_SEARCHES_PER_BASKET = (0, 1, 1, 2)
+_AFTER_A_SEARCH: tuple[tuple[Literal["click", "cart_add"], int], ...] = (("click", 8), ("cart_add", 20))
+"""What a simulated shopper does with the product he looked for, and how many seconds after the search."""
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The products of each category, for result lists."""
+
+    products: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, baskets: Iterable[Basket]) -> "Shelf":
+        """Everything that was ever bought."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for basket in baskets:
+            for line in basket.lines:
+                found[line.category].add(line.product_id)
+        return cls({category: sorted(products) for category, products in found.items()})
+
+
+def events_of(baskets: Sequence[Basket], seed: int) -> Iterator[Fields]:
+    """The events of all baskets, in the order they happened; the same for the same seed."""
+    shelf = Shelf.of(baskets)
+    # A string seeds the same on every machine and Python version.
+    random = Random(f"shopstream/{seed}")  # noqa: S311 - a simulation
+    for basket in sorted(baskets, key=lambda basket: (basket.ordered_at, basket.basket_id)):
+        yield from _basket_events(basket, shelf, random)
+
+
+def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fields]:
+    session_id = f"session-{basket.basket_id}"
+    searched = random.sample(basket.lines, min(random.choice(_SEARCHES_PER_BASKET), len(basket.lines)))
+    moment = basket.ordered_at - timedelta(seconds=60 * len(searched) + random.randrange(30, 300))
+    query_id: str | None = None
+    for number, line in enumerate(searched):
+        query_id = f"query-{basket.basket_id}-{number}"
+        results = _results(line, shelf, random)
+        envelope = _envelope(basket, SIMULATED_SOURCE, random) | {"session_id": session_id}
+        yield search(
+            query_id=query_id,
+            query=line.category.lower(),
+            product_ids=results,
+            total_results=len(shelf.products[line.category]),
+            latency_ms=round(random.lognormvariate(3, 0.5), 1),
+            occurred_at=moment,
+            **envelope,
+        )
+        for action, seconds in _AFTER_A_SEARCH:
+            envelope = _envelope(basket, SIMULATED_SOURCE, random) | {"session_id": session_id}
+            yield interaction(
+                action=action,
+                product_id=line.product_id,
+                query_id=query_id,
+                position=results.index(line.product_id) + 1,
+                occurred_at=moment + timedelta(seconds=seconds),
+                **envelope,
+            )
+        moment += timedelta(seconds=60)
+    yield order(
+        order_id=basket.basket_id,
+        status="placed",
+        items=[
+            item(
+                product_id=line.product_id,
+                category=line.category,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+            )
+            for line in basket.lines
+        ],
+        currency="USD",
+        total_amount=sum((line.quantity * line.unit_price for line in basket.lines), Decimal(0)),
+        query_id=query_id,
+        session_id=session_id,
+        occurred_at=basket.ordered_at,
+        **_envelope(basket, REAL_SOURCE, random),
+    )
+
+
+def _envelope(basket: Basket, source: str, random: Random) -> dict[str, Any]:
+    return {
+        "event_id": make_event_id(basket.ordered_at, random),
+        "user_id": basket.user_id,
+        "source": source,
+        "imported": True,
+    }
+
+
+def _results(line: BasketLine, shelf: Shelf, random: Random) -> list[str]:
+    others = [product for product in shelf.products[line.category] if product != line.product_id]
+    shown = random.sample(others, min(RESULTS_SHOWN - 1, len(others)))
+    # What is bought mostly stood near the top.
+    shown.insert(min(int(random.expovariate(0.5)), len(shown)), line.product_id)
+    return shown

@@ -1,0 +1,86 @@
+"""captured = stored + failed, to the event: 50,000 events, 1 % of them bad, messages delivered twice."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from deploy.local.stack import LocalStack
+from deploy.local.tally import views_repeat_an_event
+from deploy.local.walk import Walk
+from shopstream.capture import Capture
+from shopstream.schemas import Reason
+from shopstream.schemas.identifiers import make_event_id
+
+EVENTS = 50_000
+BAD_EVERY = 100
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+BAD: tuple[tuple[Reason, bytes | dict[str, Any]], ...] = (
+    (Reason.MALFORMED_JSON, b'{"event_type": "interaction", "product_id'),
+    (Reason.NOT_UTF8, b'{"event_type": "search", "query": "\xff\xfe"}'),
+    (Reason.UNKNOWN_EVENT_TYPE, {"event_type": "serach"}),
+    (Reason.MISSING_FIELD, {"product_id": None}),
+    (Reason.WRONG_TYPE, {"position": "third"}),
+    (Reason.INVALID_VALUE, {"position": 0}),
+    (Reason.UNKNOWN_FIELD, {"colour": "red"}),
+    (Reason.TIME_OUT_OF_RANGE, {"occurred_at": "1970-01-01T00:00:00Z"}),
+    (Reason.TIME_OUT_OF_RANGE, {"occurred_at": "2100-01-01T00:00:00Z"}),
+)
+
+
+def good(number: int, random: Random) -> dict[str, Any]:
+    moment = START + timedelta(seconds=number)
+    return {
+        "event_id": make_event_id(moment, random),
+        "event_type": "interaction",
+        "occurred_at": moment.isoformat(),
+        "user_id": f"u-{number % 500}",
+        "action": "click",
+        "product_id": f"p-{number % 3000}",
+        "position": 1 + number % 10,
+    }
+
+
+def lines() -> Iterator[tuple[Reason | None, bytes]]:
+    random = Random(7)
+    for number in range(EVENTS):
+        fields = good(number, random)
+        if number % BAD_EVERY:
+            yield None, json.dumps(fields).encode()
+            continue
+        reason, change = BAD[number // BAD_EVERY % len(BAD)]
+        if isinstance(change, bytes):
+            yield reason, change
+        else:
+            changed = {name: value for name, value in (fields | change).items() if value is not None}
+            yield reason, json.dumps(changed).encode()
+    yield Reason.TOO_LARGE, json.dumps(good(EVENTS, random) | {"product_id": "x" * 10_000_000}).encode()
+
+
+def test_every_event_is_stored_or_failed_and_seen_once(stack: LocalStack, tmp_path: Path) -> None:
+    names = {
+        "BIGQUERY_DATASET": "nothing_is_lost",
+        "PUBSUB_TOPIC": "nothing-is-lost",
+        "PUBSUB_SUBSCRIPTION": "nothing-is-lost-pipeline",
+    }
+    expected: Counter[str] = Counter()
+
+    def give(capture: Capture) -> Iterator[str | None]:
+        for reason, line in lines():
+            expected[reason or "stored"] += 1
+            yield capture.track_line(line)
+
+    with Walk(stack, tmp_path, settings=names, duplicate_every=10) as walk:
+        captured = walk.send(give, lambda *_: None)
+        walked = walk.await_stored(captured, lambda *_: None)
+        assert views_repeat_an_event(walk.client, walk.settings) == []
+    stored = expected.pop("stored")
+    assert captured == EVENTS + 1
+    assert walked.stored == stored
+    assert dict(walked.tally.failed) == dict(expected)
+    assert walked.lost == 0
+    assert walked.tally.duplicates_delivered > 1000
