@@ -12,14 +12,11 @@ from google.api_core.exceptions import GoogleAPICallError
 
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
+from shopstream.schemas.exit_status import ExitStatus
 
 from .logs import log_json
 from .options import PipelineSettings
 from .step import utc_now
-
-EXIT_FOUND = 1
-EXIT_SETTINGS = 2
-EXIT_UNAVAILABLE = 75
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -137,7 +134,7 @@ def doctor(as_json: bool) -> None:
         ],
     )
     if any(state != "ok" for state in found.values()):
-        sys.exit(EXIT_FOUND)
+        sys.exit(ExitStatus.FOUND)
 
 
 def _settings() -> PipelineSettings:
@@ -151,7 +148,7 @@ def _print_states(states: Sequence[Any], as_json: bool) -> None:
         lambda: [f"{s.state:8} {s.name}" for s in states],
     )
     if any(state.state in {"missing", "differs"} for state in states):
-        sys.exit(EXIT_FOUND)
+        sys.exit(ExitStatus.FOUND)
 
 
 def _print(value: object, as_json: bool, lines: Any) -> None:  # noqa: ANN401 - a callable giving lines
@@ -164,7 +161,7 @@ def main() -> None:
         cli(prog_name="shopstream-pipeline")
     except SettingsError as error:
         click.echo(f"shopstream-pipeline: {error}", err=True)
-        sys.exit(EXIT_SETTINGS)
+        sys.exit(ExitStatus.SETTINGS)
     except (Unavailable, GoogleAPICallError) as error:
         click.echo(f"shopstream-pipeline: {error}", err=True)
-        sys.exit(EXIT_UNAVAILABLE)
+        sys.exit(ExitStatus.UNAVAILABLE)

@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from .envelope import Record, UtcDatetime
-from .identifiers import EventId, find_event_id, find_user_id
-from .quantities import Count
+from .identifiers import EventId, Opaque, find_event_id, find_user_id
+from .quantities import Count, Ordinal
 from .table import Dataset, Table
 
 FAILED_EXPIRY_DAYS = 30
@@ -33,6 +33,7 @@ class Reason(StrEnum):
     MALFORMED_JSON = "malformed_json"
     NOT_UTF8 = "not_utf8"
     UNREADABLE_MESSAGE = "unreadable_message"
+    DAMAGED_LINE = "damaged_line"
     TOO_LARGE = "too_large"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
     UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
@@ -72,6 +73,8 @@ class FailedEvent(Record):
     detail: str = Field(description="Why, as a sentence; holds no value from the payload.")
     payload: str = Field(description="The original bytes, base64; at most the first 262,144 of them.")
     payload_bytes: Count = Field(description="How many original bytes there were.")
+    writer_id: Opaque | None = Field(None, description="The capture process that numbered it, as for an event.")
+    sequence: Ordinal | None = Field(None, description="Its number within its writer, as for an event.")
     message_id: str | None = Field(None, description="The Pub/Sub message it came in; null when it failed at capture.")
     attributes: dict[str, str] | None = Field(None, description="The attributes of that message.")
     failed_at: UtcDatetime = Field(description="When it failed. UTC, microseconds.")

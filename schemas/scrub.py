@@ -31,7 +31,8 @@ def is_luhn(text: str) -> bool:
 
 RULES = (
     Rule("url_credentials", re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")),
-    Rule("email", re.compile(r"[^\s@<>\"',;:/\[\]]+@[^\s@<>\"',;]+\.[^\s@<>\"',;.]+")),
+    # It begins only where a word does, or a long word without an @ would be tried from each of its letters.
+    Rule("email", re.compile(r"(?<![^\s@<>\"',;:/\[\]])[^\s@<>\"',;:/\[\]]+@[^\s@<>\"',;]+\.[^\s@<>\"',;.]+")),
     Rule("card", re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), is_luhn),
     Rule("phone", re.compile(r"(?<![\w.])(?:\+|00|0)\d(?:[ ()/.-]{0,2}\d){7,13}(?!\w)")),
 )

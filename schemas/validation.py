@@ -17,6 +17,7 @@ AHEAD_ACCEPTED = timedelta(days=1)
 """A source's clock may be this far ahead."""
 
 _ANY_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+_LONGEST_FIELD = 256
 _WRONG_TYPE_SUFFIXES = ("_type", "_parsing", "_from_float", "_attributes_type")
 
 
@@ -77,7 +78,8 @@ def _unreadable(line: bytes) -> Rejected:
 def _field_rejection(complaint: ErrorDetails, others: int) -> Rejected:
     kind = complaint["type"]
     # The first part of the location is the union's tag, the event_type.
-    field = ".".join(str(part) for part in complaint["loc"][1:])
+    # An unknown field is named as the payload names it, which may be a megabyte.
+    field = ".".join(str(part) for part in complaint["loc"][1:])[:_LONGEST_FIELD]
     if field == "schema_version" and kind in {"less_than_equal", "greater_than_equal"}:
         reason, what = Reason.UNKNOWN_SCHEMA_VERSION, "is not a version this code knows"
     elif kind == "missing":

@@ -1,0 +1,117 @@
+"""Pub/Sub as a backend: one publish request of packed messages for each batch."""
+
+from collections.abc import Iterable, Iterator
+
+import grpc
+import orjson
+from google.api_core import exceptions as google_errors
+from google.auth.exceptions import GoogleAuthError
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.types import PublishRequest, PubsubMessage
+
+from shopstream.schemas import CloudSettings, Message, Reason, Rejected, Unavailable, pack
+from shopstream.schemas.message import FAILED_EVENT
+
+from ..spool_format import Record
+
+_REJECTED = (google_errors.InvalidArgument,)
+"""The request itself is wrong: sending it again gives the same answer."""
+_UNAVAILABLE = (google_errors.GoogleAPIError, GoogleAuthError, grpc.RpcError, OSError)
+"""All else, a missing topic or right included: somebody will put the world right while the spool waits."""
+_CHANNEL_OPTIONS = [
+    # gRPC's own default is to try a dead server again only after up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+
+
+class PubSub:
+    """Publishes to one topic. Without retries of its own, so that a dead server is seen within the timeout."""
+
+    def __init__(
+        self, cloud: CloudSettings, *, timeout_seconds: float, message_events: int, message_bytes: int
+    ) -> None:
+        self._topic = f"projects/{cloud.google_cloud_project}/topics/{cloud.pubsub_topic}"
+        self._timeout = timeout_seconds
+        self._message_events, self._message_bytes = message_events, message_bytes
+        try:
+            self._client = PublisherClient(transport=PublisherGrpcTransport(channel=_channel(cloud)))
+        except _UNAVAILABLE as error:
+            raise _translated(error) from None
+
+    def send(self, batch: tuple[Record, ...]) -> None:
+        """Publish the batch in one request and wait for its acknowledgement."""
+        messages = [
+            PubsubMessage(data=message.data, attributes=message.attributes)
+            for message in messages_of(batch, self._message_events, self._message_bytes)
+        ]
+        request = PublishRequest(topic=self._topic, messages=messages)
+        try:
+            answer = self._client.publish(request=request, retry=None, timeout=self._timeout)
+        except (*_REJECTED, *_UNAVAILABLE) as error:
+            raise _translated(error) from None
+        if len(answer.message_ids) != len(messages):
+            raise Unavailable("Pub/Sub acknowledged a part of the request only")
+
+    def check(self) -> None:
+        """See whether the topic is there."""
+        try:
+            self._client.get_topic(topic=self._topic, retry=None, timeout=self._timeout)
+        except (*_REJECTED, *_UNAVAILABLE) as error:
+            raise Unavailable(f"{self._topic}: {_translated(error)}") from None
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._client.transport.close()
+
+
+def messages_of(records: Iterable[Record], most_events: int, most_bytes: int) -> Iterator[Message]:
+    """The records packed by event_type; a message holds at most so many events and, unless it is one, so many bytes."""
+    open_lines: dict[str, list[bytes]] = {}
+    open_bytes: dict[str, int] = {}
+    for record in records:
+        lines = open_lines.setdefault(record.event_type, [])
+        size = open_bytes.get(record.event_type, 0) + len(record.document) + 1
+        if lines and (len(lines) == most_events or size > most_bytes):
+            yield _message(record.event_type, lines)
+            lines = open_lines[record.event_type] = []
+            size = len(record.document) + 1
+        lines.append(record.document)
+        open_bytes[record.event_type] = size
+    for event_type, lines in open_lines.items():
+        yield _message(event_type, lines)
+
+
+def _message(event_type: str, lines: list[bytes]) -> Message:
+    message = pack(event_type, lines)
+    if len(lines) > 1 or event_type == FAILED_EVENT:
+        return message
+    event = orjson.loads(lines[0])
+    # The names CloudEvents 1.0 gives an event's attributes in its Pub/Sub binding.
+    return Message(
+        message.data,
+        message.attributes
+        | {
+            "ce-specversion": "1.0",
+            "ce-id": event["event_id"],
+            "ce-type": event_type,
+            "ce-source": event["source"],
+            "ce-time": str(event["occurred_at"]),
+        },
+    )
+
+
+def _channel(cloud: CloudSettings) -> grpc.Channel:
+    if cloud.pubsub_emulator_host:
+        return grpc.insecure_channel(cloud.pubsub_emulator_host, options=_CHANNEL_OPTIONS)
+    return PublisherGrpcTransport.create_channel("pubsub.googleapis.com:443", options=_CHANNEL_OPTIONS)
+
+
+def _translated(error: Exception) -> Rejected | Unavailable:
+    """What the client raised, in our two words; its own text is left out, for it may quote the request."""
+    code = getattr(error, "grpc_status_code", None)
+    name = code.name if code is not None else type(error).__name__
+    if isinstance(error, _REJECTED):
+        return Rejected(Reason.ROW_REFUSED, f"Pub/Sub refuses the message: {name}")
+    return Unavailable(f"Pub/Sub: {name}")

@@ -1,0 +1,165 @@
+"""shopstream-capture: look after the spool from a shell. Parses, calls one function, prints what it returns."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from shopstream.schemas import CloudSettings, SettingsError, Unavailable, read_settings
+from shopstream.schemas.environment import shown
+from shopstream.schemas.exit_status import ExitStatus
+
+from . import open_capture
+from .backends import backends_on
+from .counters import Counter
+from .inspection import Check, SpoolStatus, check_everything, spool_status
+from .settings import CaptureSettings
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+seconds_option = click.option(
+    "--seconds", type=click.FloatRange(min=0), help="Wait so long at most; default CAPTURE_DRAIN_SECONDS."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Capture events of a shop's search service, and look after those that wait on disk.
+
+    Settings come from the environment; `doctor` prints them. For example:
+
+        CAPTURE_SPOOL_DIRECTORY=/var/spool/shopstream shopstream-capture status
+    """
+
+
+@cli.command()
+@as_json_option
+def doctor(*, as_json: bool) -> int:
+    """Print the settings in force, secrets masked, and try everything capture needs.
+
+    Ends with 75 where something cannot be reached. For example:
+
+        shopstream-capture doctor --json
+    """
+    settings = read_settings(CaptureSettings, os.environ)
+    makers = backends_on(settings, os.environ)
+    variables = shown(settings) | (shown(read_settings(CloudSettings, os.environ)) if makers else {})
+    checks = check_everything(settings, makers)
+    _print(
+        as_json,
+        {"settings": variables, "checks": [vars(check) for check in checks]},
+        [*(f"{name}={value}" for name, value in sorted(variables.items())), "", *map(_check_line, checks)],
+    )
+    return 0 if all(check.ok for check in checks) else ExitStatus.UNAVAILABLE
+
+
+@cli.command()
+@as_json_option
+def status(*, as_json: bool) -> int:
+    """Print what waits in the spool, by writer and backend. Changes nothing and talks to no server.
+
+    For example:
+
+        shopstream-capture status
+    """
+    settings = read_settings(CaptureSettings, os.environ)
+    found = spool_status(Path(settings.spool_directory), tuple(backends_on(settings, os.environ)))
+    _print(as_json, found.as_json(), _status_lines(found))
+    return 0
+
+
+@cli.command()
+@seconds_option
+@as_json_option
+def drain(*, seconds: float | None, as_json: bool) -> int:
+    """Ship what dead processes left in the spool.
+
+    Ends with 75 where something is left. For example:
+
+        shopstream-capture drain --seconds 60
+    """
+    capture = open_capture()
+    capture.drain(seconds)
+    return _close(capture.close(seconds), capture.counts(), as_json=as_json)
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"))
+@seconds_option
+@as_json_option
+def track(*, file: BinaryIO, seconds: float | None, as_json: bool) -> int:
+    """Track every line of FILE, each the JSON of one event; - is standard input.
+
+    Ends with 1 where a line became a failed event, with 75 where some could not be shipped yet. For example:
+
+        shopstream-capture track events.ndjson
+    """
+    capture = open_capture()
+    for line in _lines(file):
+        capture.track_line(line)
+    return _close(capture.close(seconds), capture.counts(), as_json=as_json)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command; what went wrong is said in one line on standard error."""
+    try:
+        code = cli.main(args=list(arguments), prog_name="shopstream-capture", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except SettingsError as error:
+        click.echo(str(error), err=True)
+        return ExitStatus.SETTINGS
+    except Unavailable as error:
+        click.echo(str(error), err=True)
+        return ExitStatus.UNAVAILABLE
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The command shopstream-capture."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    for line in file:
+        if text := line.rstrip(b"\r\n"):
+            yield text
+
+
+def _close(left: int, counts: Mapping[str, int], *, as_json: bool) -> int:
+    happened = {name: value for name, value in counts.items() if value}
+    _print(
+        as_json,
+        {"counts": counts, "bytes_left": left},
+        [*(f"{value:>12,}  {name}" for name, value in happened.items()), f"{left:>12,}  bytes left in the spool"],
+    )
+    if left or counts[Counter.REFUSED_FULL] or counts[Counter.REFUSED_DISK]:
+        return ExitStatus.UNAVAILABLE
+    failed = (Counter.FAILED, Counter.DAMAGED_LINES, Counter.BACKEND_REFUSED, Counter.CRASHED)
+    return ExitStatus.FOUND if any(counts[counter] for counter in failed) else 0
+
+
+def _print(as_json: bool, value: Mapping[str, object], lines: Sequence[str]) -> None:
+    click.echo(json.dumps(value) if as_json else "\n".join(lines))
+
+
+def _check_line(check: Check) -> str:
+    return f"{'ok    ' if check.ok else 'FAILED'}  {check.name}: {check.detail}"
+
+
+def _status_lines(found: SpoolStatus) -> list[str]:
+    lines = [f"{found.directory}: {found.size:,} bytes"]
+    for writer in found.writers:
+        state = "alive" if writer.alive else "dead"
+        lines.append(f"  {writer.writer_id}  {state}, {writer.segments} segments, {writer.size:,} bytes")
+        lines += [
+            f"    {backend}: {left.events:,} events, {left.size:,} bytes not acknowledged"
+            for backend, left in writer.left.items()
+        ]
+    return lines

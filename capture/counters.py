@@ -1,0 +1,59 @@
+"""What capture counts: every name once, with its meaning."""
+
+import threading
+from enum import StrEnum
+
+
+class Counter(StrEnum):
+    """The counters of one capture process. All start at 0 with the process and with each forked child."""
+
+    CAPTURED = "capture.captured"
+    """Events validated, scrubbed and appended to the spool."""
+    FAILED = "capture.failed"
+    """Wrong events appended to the spool as failed events, with their bytes."""
+    REFUSED_FULL = "capture.refused.full"
+    """Events not kept because the spool had reached CAPTURE_SPOOL_MAX_BYTES. Alert when above 0."""
+    REFUSED_DISK = "capture.refused.disk"
+    """Events not kept because the disk did not take them: full, read-only, gone. Alert when above 0."""
+    CRASHED = "capture.crashed"
+    """Events not kept because of an error nobody foresaw, in capture or in the caller's own values."""
+    FORWARDED = "capture.forwarded"
+    """Records a backend has acknowledged, failed events included; each backend counts its own."""
+    RETRIED = "capture.retried"
+    """Sends repeated after a backend was unavailable; each may have delivered its events twice."""
+    FORWARDER_ERRORS = "capture.forwarder_errors"
+    """Errors nobody foresaw in a forwarder; it went on. Alert when above 0."""
+    BACKEND_REFUSED = "capture.backend_refused"
+    """Events a backend refused for good and that became failed events."""
+    DAMAGED_LINES = "capture.damaged_lines"
+    """Lines of the spool that were torn or changed on disk and became failed events."""
+    CURSORS_RESET = "capture.cursors_reset"
+    """Cursor files that could not be read; what is still spooled was sent again, with the same event_ids."""
+    CURSORS_UNSAVED = "capture.cursors_unsaved"
+    """Acknowledgements the disk did not take; after a restart those events are sent again."""
+    SEGMENTS_LOST = "capture.segments_lost"
+    """Segments that were deleted by somebody else before every backend had them. Alert when above 0."""
+    FOLDERS_TAKEN_OVER = "capture.folders_taken_over"
+    """Spool folders of other writers, dead or without a forwarder, that this process ships."""
+
+
+class Counts:
+    """How often each thing happened. Safe to use from every thread."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again from 0, as a forked child does: what its parent counted is its parent's."""
+        self._lock = threading.Lock()
+        self._values = dict.fromkeys(Counter, 0)
+
+    def add(self, counter: Counter, amount: int = 1) -> None:
+        """Count it."""
+        with self._lock:
+            self._values[counter] += amount
+
+    def snapshot(self) -> dict[str, int]:
+        """Every counter by its name, 0 included, all of one moment."""
+        with self._lock:
+            return {str(counter): value for counter, value in self._values.items()}

@@ -1,0 +1,78 @@
+"""Bytes of a spool segment to records and back. No file in sight.
+
+A record is one line: 8 hexadecimal digits of the CRC-32 of everything after the first space, a space, the
+event_type, a space, the JSON, a newline.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+_HEAD = re.compile(rb"[0-9a-f]{8} [a-z_]{1,64} ")
+_CHECKSUM_DIGITS = 8
+_EVENT_TYPE = re.compile(r"[a-z_]{1,64}", re.ASCII)
+_PIECES_TRIED = 64
+"""A damaged line is searched for intact records at this many places at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event of the spool, or one failed event."""
+
+    event_type: str
+    document: bytes
+    """Its JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """Bytes that are no record: cut off while being written, or changed afterwards."""
+
+    content: bytes
+
+
+def encode(event_type: str, document: bytes) -> bytes:
+    """The line of one record, newline included.
+
+    Raises:
+        ValueError: The event_type is not made of lower-case letters and underscores.
+    """
+    if not _EVENT_TYPE.fullmatch(event_type):
+        raise ValueError("an event_type is 1 to 64 lower-case letters and underscores")
+    # In JSON a raw newline can only stand between tokens, where a space means the same.
+    body = b"%s %s" % (event_type.encode(), document.replace(b"\n", b" "))
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def complete_lines(buffer: bytes) -> tuple[list[bytes], int]:
+    """Lines that end in a newline, and how many bytes they take. What follows was cut off while being written."""
+    end = buffer.rfind(b"\n") + 1
+    return buffer[:end].split(b"\n")[:-1], end  # not splitlines(): it also breaks at \r
+
+
+def parse(line: bytes) -> list[Record | Damaged]:
+    """What a line without its newline holds: one record, or, where it is damaged, its pieces in order.
+
+    Two records run together when the newline between them was lost; each that is intact is still found.
+    """
+    record = _record(line)
+    return [record] if record else _salvage(line)
+
+
+def _record(line: bytes) -> Record | None:
+    head = _HEAD.match(line)
+    if head is None or zlib.crc32(memoryview(line)[_CHECKSUM_DIGITS + 1 :]) != int(line[:_CHECKSUM_DIGITS], 16):
+        return None
+    return Record(line[_CHECKSUM_DIGITS + 1 : head.end() - 1].decode(), line[head.end() :])
+
+
+def _salvage(line: bytes) -> list[Record | Damaged]:
+    for tried, head in enumerate(_HEAD.finditer(line)):
+        if tried == _PIECES_TRIED:
+            break
+        if (last := _record(line[head.start() :])) is not None:
+            before = line[: head.start()]
+            # Where a flipped bit made the newline another character, that character is not part of the record.
+            first = _record(before) or _record(before[:-1])
+            return [first or Damaged(before), last]
+    return [Damaged(line)]

@@ -1,0 +1,67 @@
+"""Who buys what again, and how likely that is within the next 30 days."""
+
+from datetime import date
+from typing import ClassVar
+
+from pydantic import Field
+
+from ..envelope import Record, UtcDatetime
+from ..identifiers import Opaque
+from ..table import Dataset, Table
+
+REORDERS_EXPIRY_DAYS = 90
+"""Weights are fitted on the rows of 30 days ago; two more months leave room to look back."""
+
+
+class ReorderInputs(Record):
+    """What the model sees of a user and a product. One weight each, of the same name, in `reorder_weights`."""
+
+    purchases_log: float = Field(description="Natural logarithm of `purchases`.")
+    decayed_log: float = Field(description="Natural logarithm of `decayed_purchases` + 0.01.")
+    recent_log: float = Field(description="Natural logarithm of 0.01 + purchases decayed with a half-life of 21 days.")
+    overdue: float = Field(
+        description="Logarithm of 1 + days_since_last / mean_gap_days (a gap of at least one day); 0 when bought once."
+    )
+    bought_once: float = Field(description="1 when bought once, otherwise 0.")
+    basket_share_log: float = Field(
+        description="Logarithm of the share of the user's decayed baskets that held the product, smoothed."
+    )
+    activity_log: float = Field(
+        description="Logarithm of 0.1 + the user's baskets decayed with a half-life of 21 days."
+    )
+    repeat_rate_logit: float = Field(
+        description="Log-odds that a buyer of the product bought it again, smoothed by ten average buyers."
+    )
+    rate_log: float = Field(description="Logarithm of purchases a day since the first, with one day added.")
+
+
+class Reorder(Record):
+    """One user and one product bought in the 365 days up to as_of, with the probability of buying it again."""
+
+    as_of: date = Field(description="The day (UTC) up to whose end everything known is used; the partition.")
+    user_id: Opaque = Field(description="Who bought: an opaque identifier.")
+    product_id: Opaque = Field(description="What was bought.")
+    category: Opaque | None = Field(None, description="The product's category, as last bought.")
+    rank: int = Field(ge=1, description="Place among the user's products, from 1, the most probable first.")
+    probability: float = Field(
+        ge=0, le=1, description="Chance that the user buys the product again within 30 days after as_of, 0 to 1."
+    )
+    purchases: int = Field(ge=1, description="Orders with the product that were kept, in the last 365 days.")
+    last_purchased_at: UtcDatetime = Field(description="When it was last bought. UTC, microseconds.")
+    days_since_last: float = Field(ge=0, description="From then to the end of as_of, in days of 24 hours.")
+    mean_gap_days: float | None = Field(
+        None, ge=0, description="Mean time between purchases, in days; null when bought once."
+    )
+    decayed_purchases: float = Field(
+        ge=0, description="Purchases, each halved for every 90 days of its age: the decayed count."
+    )
+    inputs: ReorderInputs = Field(description="What the probability was computed from; later weights are fitted on it.")
+
+    table: ClassVar[Table] = Table(
+        "reorders",
+        Dataset.FEATURES,
+        partition_by="as_of",
+        expiry_days=REORDERS_EXPIRY_DAYS,
+        cluster_by=("user_id",),
+        erase_by="user_id",
+    )

@@ -1,0 +1,152 @@
+"""A capture in one process whose clock, chance and backend belong to the test."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from shopstream.capture import Capture, search
+from shopstream.capture.backends import Batch
+from shopstream.capture.counters import Counter, Counts
+from shopstream.capture.forwarder import Forwarder
+from shopstream.capture.spool import Spool
+from shopstream.capture.spool_directory import SpoolDirectory
+from shopstream.capture.spool_format import Record
+from shopstream.schemas.message import FAILED_EVENT
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Clock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class RecordingBackend:
+    """Keeps what it is sent, but for what it `refuses`. Each of `answers` is raised for one send.
+
+    With keeps_before_answer the batch of such a send is kept all the same: only the answer was lost.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Record] = []
+        self.answers: list[Exception] = []
+        self.refuses: Callable[[Record], Exception | None] = lambda _: None
+        self.keeps_before_answer = False
+
+    def send(self, batch: Batch) -> None:
+        if self.answers:
+            if self.keeps_before_answer and not any(map(self.refuses, batch)):
+                self.received.extend(batch)
+            raise self.answers.pop(0)
+        for record in batch:
+            if (refusal := self.refuses(record)) is not None:
+                raise refusal
+        self.received.extend(batch)
+
+    def check(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def events(self) -> list[dict[str, Any]]:
+        return [orjson.loads(record.document) for record in self.received if record.event_type != FAILED_EVENT]
+
+    def failed(self) -> list[dict[str, Any]]:
+        return [orjson.loads(record.document) for record in self.received if record.event_type == FAILED_EVENT]
+
+
+class Rig:
+    """One capture process."""
+
+    def __init__(self, directory: Path, *, backend: RecordingBackend, random: Random, **settings: Any) -> None:
+        self.directory = directory
+        self.clock, self.counts, self.backend = Clock(), Counts(), backend
+        self.waits: list[float] = []
+        self._settings, self._random = settings, random
+        backends = ("recording",) if settings.get("forwards", True) else ()
+        self.spool = Spool(
+            SpoolDirectory(directory, backends, self.counts),
+            self.counts,
+            max_bytes=settings.get("max_bytes", 10**9),
+            segment_bytes=settings.get("segment_bytes", 10**6),
+            segment_seconds=60.0,
+            now=lambda: NOW,
+            clock=self.clock,
+            random=random,
+        )
+        self.forwarder = self.new_forwarder()
+        self.capture = Capture(
+            self.spool,
+            [self.forwarder] if backends else [],
+            self.counts,
+            source="test",
+            strict=settings.get("strict", False),
+            drain_seconds=5.0,
+            now=lambda: NOW,
+            clock=self.clock,
+            random=random,
+        )
+
+    def new_forwarder(self, sleep: Callable[[float], None] | None = None) -> Forwarder:
+        return Forwarder(
+            self.spool,
+            "recording",
+            lambda: self.backend,
+            self.counts,
+            batch_seconds=0.01,
+            now=lambda: NOW,
+            sleep=sleep or self.waits.append,
+            clock=self.clock,
+        )
+
+    def track(self, number: int = 0, **more: Any) -> str | None:
+        return self.capture.track(search(query_id=f"q-{number}", query="red wine", **more))
+
+    def ship(self) -> None:
+        self.clock.seconds += 1
+        while self.forwarder.ship():
+            pass
+
+    def kill(self) -> None:
+        """What the kernel does to a killed process: its descriptors are closed, and with them its locks go."""
+        self.spool.forget()
+        self.forwarder.forget()
+
+    def restart(self) -> "Rig":
+        return Rig(self.directory, backend=self.backend, random=self._random, **self._settings)
+
+    def segments(self) -> list[Path]:
+        return sorted(self.directory.glob("*/*.segment"))
+
+    def count(self, counter: Counter) -> int:
+        return self.counts.snapshot()[counter]
+
+
+@pytest.fixture
+def new_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    made: list[Rig] = []
+
+    def make(directory: Path | None = None, **settings: Any) -> Rig:
+        rig = Rig(directory or tmp_path / "spool", backend=RecordingBackend(), random=Random(7), **settings)
+        made.append(rig)
+        return rig
+
+    yield make
+    for rig in made:
+        rig.kill()
+
+
+@pytest.fixture
+def rig(new_rig: Callable[..., Rig]) -> Rig:
+    return new_rig()
