@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import cache
 from random import Random
 
-
 from .counters import Counter, Counts
 from .spool_directory import SpoolDirectory, WriterFolder
 from .spool_format import encode

@@ -1,8 +1,11 @@
 """The two runs of the flow: streaming from the subscription, and batch over files."""
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
+
+from shopstream.schemas import SettingsError
 
 from .graph import Job, build
 from .options import PipelineSettings, beam_arguments
@@ -24,8 +27,14 @@ def streaming_pipeline(
 def backfill_pipeline(
     settings: PipelineSettings, pattern: str, now: Clock, *, setup_file: str | None = None
 ) -> beam.Pipeline:
-    """The same flow once over files of one event a line."""
+    """The same flow once over files of one event a line.
+
+    Raises:
+        SettingsError: No file matches the pattern.
+    """
     arguments = beam_arguments(settings, streaming=False, setup_file=setup_file)
+    if not FileSystems.match([pattern])[0].metadata_list:
+        raise SettingsError(f"no file matches {pattern}")
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
     build(pipeline, _job(settings, FromFiles(pattern, now), now))
     return pipeline

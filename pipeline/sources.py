@@ -60,7 +60,8 @@ class FromFiles(beam.PTransform):
 def messages_of_file(file: ReadableFile, now: Clock) -> Iterator[Delivered]:
     """The file's lines in messages whose id is the file's name and the number of the first line."""
     with file.open() as lines:
-        for number, batch in _batches(lines):
+        # Not `for line in lines`: Beam's compressed files cannot be iterated.
+        for number, batch in _batches(iter(lines.readline, b"")):
             delivery = Delivery(f"{file.metadata.path}:{number}", {}, now())
             yield Delivered(b"".join(batch), delivery)
 

@@ -67,7 +67,8 @@ def _table(table: WarehouseTable) -> Iterator[str]:
     kept = f"kept {place.expiry_days} days" if place.expiry_days else "kept without limit"
     erased = f"erased by `{place.erase_by}`" if place.erase_by else f"not erased: {place.erasure_exempt}"
     clustered = f"clustered by {', '.join(f'`{name}`' for name in place.cluster_by)}; " if place.cluster_by else ""
-    yield f"Partitioned by the day of `{place.partition_by}`, {kept}; {clustered}{erased}. Contract `{table.contract}`.\n"
+    yield f"Partitioned by the day of `{place.partition_by}`, {kept}; {clustered}{erased}."
+    yield f"Contract `{table.contract}`.\n"
     yield "| column | type | mode | meaning |"
     yield "|---|---|---|---|"
     yield from _columns(table.columns, "")

@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from random import Random
 from typing import Any, Literal
 
 from shopstream.capture import interaction, item, order, search
 from shopstream.schemas.identifiers import make_event_id
 
-from .complete_journey import Basket, BasketLine
+from .complete_journey import CURRENCY, Basket
 
 REAL_SOURCE = "complete-journey"
 SIMULATED_SOURCE = "simulated"
@@ -40,8 +39,14 @@ class Shelf:
         found: defaultdict[str, set[str]] = defaultdict(set)
         for basket in baskets:
             for line in basket.lines:
-                found[line.category].add(line.product_id)
+                if line.category is not None:
+                    found[line.category].add(line.product_id)
         return cls({category: sorted(products) for category, products in found.items()})
+
+
+def user_id(basket: Basket) -> str:
+    """The household as our events name it."""
+    return f"household-{basket.household_id}"
 
 
 def events_of(baskets: Sequence[Basket], seed: int) -> Iterator[Fields]:
@@ -49,37 +54,38 @@ def events_of(baskets: Sequence[Basket], seed: int) -> Iterator[Fields]:
     shelf = Shelf.of(baskets)
     # A string seeds the same on every machine and Python version.
     random = Random(f"shopstream/{seed}")  # noqa: S311 - a simulation
-    for basket in sorted(baskets, key=lambda basket: (basket.ordered_at, basket.basket_id)):
+    for basket in sorted(baskets, key=lambda basket: (basket.bought_at, basket.basket_id)):
         yield from _basket_events(basket, shelf, random)
 
 
 def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fields]:
     session_id = f"session-{basket.basket_id}"
-    searched = random.sample(basket.lines, min(random.choice(_SEARCHES_PER_BASKET), len(basket.lines)))
-    moment = basket.ordered_at - timedelta(seconds=60 * len(searched) + random.randrange(30, 300))
+    findable = [(line.product_id, line.category) for line in basket.lines if line.category is not None]
+    searched = random.sample(findable, min(random.choice(_SEARCHES_PER_BASKET), len(findable)))
+    moment = basket.bought_at - timedelta(seconds=60 * len(searched) + random.randrange(30, 300))
     query_id: str | None = None
-    for number, line in enumerate(searched):
+    for number, (product_id, category) in enumerate(searched):
         query_id = f"query-{basket.basket_id}-{number}"
-        results = _results(line, shelf, random)
-        envelope = _envelope(basket, SIMULATED_SOURCE, random) | {"session_id": session_id}
+        results = _results(product_id, shelf.products[category], random)
         yield search(
             query_id=query_id,
-            query=line.category.lower(),
+            query=category.lower(),
             product_ids=results,
-            total_results=len(shelf.products[line.category]),
+            total_results=len(shelf.products[category]),
             latency_ms=round(random.lognormvariate(3, 0.5), 1),
             occurred_at=moment,
-            **envelope,
+            session_id=session_id,
+            **_envelope(basket, SIMULATED_SOURCE, random),
         )
         for action, seconds in _AFTER_A_SEARCH:
-            envelope = _envelope(basket, SIMULATED_SOURCE, random) | {"session_id": session_id}
             yield interaction(
                 action=action,
-                product_id=line.product_id,
+                product_id=product_id,
                 query_id=query_id,
-                position=results.index(line.product_id) + 1,
+                position=results.index(product_id) + 1,
                 occurred_at=moment + timedelta(seconds=seconds),
-                **envelope,
+                session_id=session_id,
+                **_envelope(basket, SIMULATED_SOURCE, random),
             )
         moment += timedelta(seconds=60)
     yield order(
@@ -94,27 +100,27 @@ def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fie
             )
             for line in basket.lines
         ],
-        currency="USD",
-        total_amount=sum((line.quantity * line.unit_price for line in basket.lines), Decimal(0)),
+        currency=CURRENCY,
+        total_amount=basket.total,
         query_id=query_id,
         session_id=session_id,
-        occurred_at=basket.ordered_at,
+        occurred_at=basket.bought_at,
         **_envelope(basket, REAL_SOURCE, random),
     )
 
 
 def _envelope(basket: Basket, source: str, random: Random) -> dict[str, Any]:
     return {
-        "event_id": make_event_id(basket.ordered_at, random),
-        "user_id": basket.user_id,
+        "event_id": make_event_id(basket.bought_at, random),
+        "user_id": user_id(basket),
         "source": source,
         "imported": True,
     }
 
 
-def _results(line: BasketLine, shelf: Shelf, random: Random) -> list[str]:
-    others = [product for product in shelf.products[line.category] if product != line.product_id]
+def _results(bought: str, category: Sequence[str], random: Random) -> list[str]:
+    others = [product for product in category if product != bought]
     shown = random.sample(others, min(RESULTS_SHOWN - 1, len(others)))
     # What is bought mostly stood near the top.
-    shown.insert(min(int(random.expovariate(0.5)), len(shown)), line.product_id)
+    shown.insert(min(int(random.expovariate(0.5)), len(shown)), bought)
     return shown

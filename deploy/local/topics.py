@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from google.api_core.exceptions import AlreadyExists
 from google.cloud import pubsub_v1
+
 from shopstream.schemas import CloudSettings
 
 _SECONDS = 30.0

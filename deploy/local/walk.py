@@ -1,6 +1,5 @@
 """One walk through the whole pipeline on the local stack: capture → Pub/Sub → streaming job → BigQuery."""
 
-import os
 import subprocess
 import sys
 import time
@@ -62,6 +61,7 @@ class Walk:
     ) -> None:
         self._directory = directory
         self.environment = {
+            **stack.given,
             **stack.environment,
             "CAPTURE_SPOOL_DIRECTORY": str(directory / "spool"),
             "CAPTURE_SOURCE": "demo",
@@ -82,7 +82,7 @@ class Walk:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment},
+                env=self.environment,
                 start_new_session=True,
             )
         self._job = Emulator("streaming job", process, log)

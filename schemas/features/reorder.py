@@ -33,6 +33,9 @@ class ReorderInputs(Record):
         description="Log-odds that a buyer of the product bought it again, smoothed by ten average buyers."
     )
     rate_log: float = Field(description="Logarithm of purchases a day since the first, with one day added.")
+    trend_log: float = Field(
+        description="Logarithm of how much faster the product sold to everyone lately (10 days) than before (90), smoothed."
+    )
 
 
 class Reorder(Record):

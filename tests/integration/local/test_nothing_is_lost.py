@@ -11,6 +11,7 @@ from typing import Any
 from deploy.local.stack import LocalStack
 from deploy.local.tally import views_repeat_an_event
 from deploy.local.walk import Walk
+from deploy.local.wrong_events import KINDS, wrong_event
 from shopstream.capture import Capture
 from shopstream.schemas import Reason
 from shopstream.schemas.identifiers import make_event_id
@@ -18,18 +19,6 @@ from shopstream.schemas.identifiers import make_event_id
 EVENTS = 50_000
 BAD_EVERY = 100
 START = datetime(2026, 11, 1, tzinfo=UTC)
-
-BAD: tuple[tuple[Reason, bytes | dict[str, Any]], ...] = (
-    (Reason.MALFORMED_JSON, b'{"event_type": "interaction", "product_id'),
-    (Reason.NOT_UTF8, b'{"event_type": "search", "query": "\xff\xfe"}'),
-    (Reason.UNKNOWN_EVENT_TYPE, {"event_type": "serach"}),
-    (Reason.MISSING_FIELD, {"product_id": None}),
-    (Reason.WRONG_TYPE, {"position": "third"}),
-    (Reason.INVALID_VALUE, {"position": 0}),
-    (Reason.UNKNOWN_FIELD, {"colour": "red"}),
-    (Reason.TIME_OUT_OF_RANGE, {"occurred_at": "1970-01-01T00:00:00Z"}),
-    (Reason.TIME_OUT_OF_RANGE, {"occurred_at": "2100-01-01T00:00:00Z"}),
-)
 
 
 def good(number: int, random: Random) -> dict[str, Any]:
@@ -52,12 +41,7 @@ def lines() -> Iterator[tuple[Reason | None, bytes]]:
         if number % BAD_EVERY:
             yield None, json.dumps(fields).encode()
             continue
-        reason, change = BAD[number // BAD_EVERY % len(BAD)]
-        if isinstance(change, bytes):
-            yield reason, change
-        else:
-            changed = {name: value for name, value in (fields | change).items() if value is not None}
-            yield reason, json.dumps(changed).encode()
+        yield wrong_event(number // BAD_EVERY % KINDS, fields)
     yield Reason.TOO_LARGE, json.dumps(good(EVENTS, random) | {"product_id": "x" * 10_000_000}).encode()
 
 
