@@ -1,8 +1,25 @@
-"""The option that rewrites the golden files."""
+"""What every test may use: the option that rewrites golden files, and one local stack a session."""
+
+import os
+from collections.abc import Iterator
 
 import pytest
+
+from deploy.local.stack import LocalStack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make golden` passes this."""
     parser.addoption("--rewrite-golden", action="store_true", help="write what the code gives today into the files")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The emulators as processes; what the environment names is used instead."""
+    with LocalStack(tmp_path_factory.mktemp("stack"), os.environ) as running:
+        before = dict(os.environ)
+        # Google's Pub/Sub client and Beam's source read the emulator's address from the environment only.
+        os.environ.update(running.environment)
+        yield running
+        os.environ.clear()
+        os.environ.update(before)

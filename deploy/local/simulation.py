@@ -4,7 +4,7 @@ The orders are real (Complete Journey). Searches and interactions are simulated,
 `simulated`; everything is marked imported, because it is history.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +14,13 @@ from typing import Any, Literal
 from shopstream.capture import interaction, item, order, search
 from shopstream.schemas.identifiers import make_event_id
 
-from .complete_journey import CURRENCY, Basket
+from .complete_journey import CURRENCY, FIRST_MOMENT, Basket, CatalogueEntry
 
 REAL_SOURCE = "complete-journey"
 SIMULATED_SOURCE = "simulated"
 RESULTS_SHOWN = 10
+FEWEST_PURCHASES = 5
+"""Products bought less often stay without a name."""
 # How many of a basket's products were found by searching; the others were bought without.
 _SEARCHES_PER_BASKET = (0, 1, 1, 2)
 _AFTER_A_SEARCH: tuple[tuple[Literal["click", "cart_add"], int], ...] = (("click", 8), ("cart_add", 20))
@@ -47,6 +49,25 @@ class Shelf:
 def user_id(basket: Basket) -> str:
     """The household as our events name it."""
     return f"household-{basket.household_id}"
+
+
+def catalogue_events(baskets: Iterable[Basket], catalogue: Mapping[str, CatalogueEntry], seed: int) -> Iterator[Fields]:
+    """A product event for each product bought at least FEWEST_PURCHASES times, before anything else happens."""
+    bought = Counter(line.product_id for basket in baskets for line in basket.lines)
+    random = Random(f"shopstream/catalogue/{seed}")  # noqa: S311 - a simulation
+    for product_id, count in sorted(bought.items()):
+        entry = catalogue.get(product_id)
+        if entry is not None and count >= FEWEST_PURCHASES:
+            yield {
+                "event_type": "product",
+                "event_id": make_event_id(FIRST_MOMENT, random),
+                "occurred_at": FIRST_MOMENT,
+                "source": REAL_SOURCE,
+                "imported": True,
+                "product_id": product_id,
+                "name": entry.name,
+                "category": entry.category,
+            }
 
 
 def events_of(baskets: Sequence[Basket], seed: int) -> Iterator[Fields]:

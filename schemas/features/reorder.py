@@ -34,7 +34,7 @@ class ReorderInputs(Record):
     )
     rate_log: float = Field(description="Logarithm of purchases a day since the first, with one day added.")
     trend_log: float = Field(
-        description="Logarithm of how much faster the product sold to everyone lately (10 days) than before (90), smoothed."
+        description="Logarithm of how much faster the product sells to everyone lately (10 days) than before (90)."
     )
 
 

@@ -1,6 +1,5 @@
-"""One local stack a test session; fresh datasets, topic and subscription for each test that asks."""
+"""Fresh datasets, topic and subscription for each test that asks."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,18 +12,6 @@ from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.tables import create_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The emulators as processes; what the environment names is used instead."""
-    with LocalStack(tmp_path_factory.mktemp("stack"), os.environ) as running:
-        before = dict(os.environ)
-        # Google's Pub/Sub client and Beam's source read the emulator's address from the environment only.
-        os.environ.update(running.environment)
-        yield running
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def test_unknown_fields_are_kept_for_a_later_column(warehouse: Warehouse, tmp_pa
     [
         ({}, "GOOGLE_CLOUD_PROJECT"),
         ({"GOOGLE_CLOUD_PROJECT": "my-project"}, "DATAFLOW_STAGING"),
-        ({"GOOGLE_CLOUD_PROJECT": "my-project", "DATAFLOW_STAGING": "/tmp"}, "DATAFLOW_STAGING"),
+        ({"GOOGLE_CLOUD_PROJECT": "my-project", "DATAFLOW_STAGING": "my-bucket"}, "DATAFLOW_STAGING"),
         ({"GOOGLE_CLOUD_PROJECT": "my-project", "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}, "BIGQUERY_EMULATOR_HOST"),
         ({"GOOGLE_CLOUD_PROJECT": "my-project", "PUBSUB_EMULATOR_HOST": "here"}, "PUBSUB_EMULATOR_HOST"),
     ],

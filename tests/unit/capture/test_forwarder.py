@@ -194,7 +194,7 @@ def test_a_thread_survives_what_nobody_foresaw(new_rig: Any) -> None:
     event_id = rig.track(user_id="someone")
     rig.backend.answers = [ZeroDivisionError("someone")]
     forwarder = rig.new_forwarder()
-    forwarder._pause = lambda _: None  # type: ignore[method-assign]
+    forwarder._pause = lambda _: None
     forwarder.start()
     assert forwarder.close(rig.clock() + 5)
     assert ids(rig) == [event_id]

@@ -1,0 +1,90 @@
+"""The demo's last steps: the feature jobs, three customers, and how well their last baskets were foreseen."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from google.cloud import bigquery
+
+from shopstream.ml_features.catalog import catalog
+from shopstream.ml_features.job import run
+from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
+from shopstream.ml_features.models.reorder import HORIZON_DAYS
+from shopstream.ml_features.reader import Features
+from shopstream.ml_features.settings import FeatureSettings
+from shopstream.ml_features.warehouse import as_of_parameter, ask
+from shopstream.schemas.features import Profile, Reorder
+
+from .complete_journey import Basket
+from .simulation import user_id
+
+_K = 10
+_REORDERS_SHOWN = 5
+_PURCHASES = "purchases"
+"""Filled for the days orders arrived; the other tables for the day they describe."""
+
+_ARRIVED = "SELECT DISTINCT DATE(received_at) AS day FROM orders ORDER BY day"
+_LATEST = "SELECT MAX(DATE(known_at)) AS day FROM purchases"
+# The best customers have the most to show; a tie goes to the smaller user_id.
+_CUSTOMERS = "SELECT user_id FROM profiles WHERE as_of = @as_of AND orders > 0 ORDER BY orders DESC, user_id LIMIT 3"
+_NAMES = "SELECT product_id, name FROM products"
+_RANKED = "SELECT user_id, product_id FROM reorders WHERE as_of = @as_of AND `rank` <= 10 ORDER BY user_id, `rank`"
+_HISTORY = "SELECT user_id, product_id, purchases, last_purchased_at FROM reorders WHERE as_of = @as_of"
+
+
+@dataclass(frozen=True)
+class Customer:
+    """What the reader says of one user."""
+
+    profile: Profile
+    reorders: tuple[Reorder, ...]
+    product_names: Mapping[str, str]
+    """Names of those products that the catalogue knows."""
+
+
+def make_features(
+    client: bigquery.Client, settings: FeatureSettings, now: datetime, show: Callable[[str], None]
+) -> date | None:
+    """Run every feature job for the last day anything was bought; that day, or None when nothing was."""
+    tables = dict(catalog())
+    purchases = tables.pop(_PURCHASES)
+    for arrived in ask(client, settings, _ARRIVED):
+        show(f"{_PURCHASES} of {arrived['day']}")
+        run(client, settings, purchases, arrived["day"], now)
+    as_of: date | None = ask(client, settings, _LATEST)[0]["day"]
+    if as_of is not None:
+        # The weights are fitted on what was said HORIZON_DAYS before and what was bought since, so that comes first.
+        earlier = as_of - timedelta(days=HORIZON_DAYS)
+        for day, name in [(earlier, "reorder_weights"), (earlier, "reorders"), *((as_of, name) for name in tables)]:
+            show(f"{name} as of {day}")
+            run(client, settings, tables[name], day, now)
+    return as_of
+
+
+def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date) -> list[Customer]:
+    """The three with most orders, as the reader serves them."""
+    reader = Features(client, settings)
+    names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
+    found = []
+    for row in ask(client, settings, _CUSTOMERS, [as_of_parameter(as_of)]):
+        served = reader.profile(row["user_id"])
+        if served is not None:
+            reorders = reader.reorders(row["user_id"], _REORDERS_SHOWN).reorders
+            shown = {reorder.product_id for reorder in reorders}
+            found.append(Customer(served.profile, reorders, {key: name for key, name in names.items() if key in shown}))
+    return found
+
+
+def recall_at_10(
+    client: bigquery.Client, settings: FeatureSettings, as_of: date, held_back: Mapping[str, Basket]
+) -> Comparison:
+    """How much of the households' last baskets the reorder lists foresaw, beside plain purchase frequency."""
+    bought = {user_id(basket): {line.product_id for line in basket.lines} for basket in held_back.values()}
+    ranked: defaultdict[str, list[str]] = defaultdict(list)
+    for row in ask(client, settings, _RANKED, [as_of_parameter(as_of)]):
+        ranked[row["user_id"]].append(row["product_id"])
+    history: defaultdict[str, dict[str, tuple[int, datetime]]] = defaultdict(dict)
+    for row in ask(client, settings, _HISTORY, [as_of_parameter(as_of)]):
+        history[row["user_id"]][row["product_id"]] = (row["purchases"], row["last_purchased_at"])
+    return compare(recalls(ranked, bought, _K), recalls(by_frequency(history), bought, _K))

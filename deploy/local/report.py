@@ -1,0 +1,60 @@
+"""What the demo prints: three customers, and the count that proves nothing was lost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from .features import Customer
+from .walk import Walked
+
+_WIDTH = 100
+
+
+def print_customers(customers: Sequence[Customer], out: TextIO) -> None:
+    """Each customer's profile, and what they are likely to buy again."""
+    for customer in customers:
+        profile = customer.profile
+        print(f"\n── {profile.user_id} {'─' * (_WIDTH - len(profile.user_id) - 4)}", file=out)
+        print(
+            f"   {profile.orders:,} orders worth {profile.spend:,.2f} {profile.currency}, "
+            f"last {profile.last_order_at:%Y-%m-%d}; a basket is {profile.mean_basket_items:.0f} products "
+            f"for {profile.mean_basket_value:.2f} {profile.currency}",
+            file=out,
+        )
+        if profile.favourite_categories:
+            print(f"   favourites: {', '.join(profile.favourite_categories[:3])}", file=out)
+        print("   likely to buy again within 30 days:", file=out)
+        for reorder in customer.reorders:
+            name = customer.product_names.get(reorder.product_id, reorder.category or "")
+            print(
+                f"   {reorder.probability:>6.1%}  {reorder.product_id:<9} {name:<40.40} "
+                f"bought {reorder.purchases:>3} times, last {reorder.days_since_last:.0f} days before",
+                file=out,
+            )
+
+
+def print_summary(summary: Mapping[str, object], walked: Walked, directory: Path, out: TextIO) -> None:
+    """Every event and its fate."""
+    print(f"\n{'─' * _WIDTH}", file=out)
+    for name in ("captured", "stored", "failed", "lost"):
+        print(f"   {name:<9} {summary[name]:>9,}{_explained(name, walked)}", file=out)
+    if summary["failed_on_purpose"]:
+        print(f"   {summary['failed_on_purpose']} events were wrong on purpose, to show their fate", file=out)
+    print(
+        f"   {walked.tally.duplicates_delivered:,} rows were delivered twice on purpose; "
+        "the views show every event once",
+        file=out,
+    )
+    if summary["recall_at_10"] is not None:
+        print(
+            f"   recall@10 of {summary['households_judged']} held-back last baskets: {summary['recall_at_10']:.3f}; "
+            f"by plain purchase frequency {summary['recall_at_10_frequency']:.3f}",
+            file=out,
+        )
+    print(f"   {summary['seconds']} s; everything is in {directory}, figures in {directory / 'summary.json'}", file=out)
+
+
+def _explained(name: str, walked: Walked) -> str:
+    parts = {"stored": walked.tally.stored, "failed": walked.tally.failed}.get(name, {})
+    shown = ", ".join(f"{kind} {count:,}" for kind, count in sorted(parts.items()) if count)
+    return f"   {shown}" if shown else ""

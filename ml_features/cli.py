@@ -1,0 +1,210 @@
+"""The command `shopstream-features`: parses, calls one function, prints its answer."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+
+import click
+
+from shopstream.schemas import SettingsError, Unavailable, read_settings
+from shopstream.schemas.environment import shown
+from shopstream.schemas.exit_status import ExitStatus
+
+from .catalog import FeatureTable, catalog, feature_table
+from .settings import FeatureSettings, refuse_redis
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shopstream")
+def cli() -> None:
+    """Compute feature tables from purchases, searches and clicks, and read them.
+
+    Where BigQuery is follows from the environment: GOOGLE_CLOUD_PROJECT, BIGQUERY_DATASET and, for a local
+    emulator, BIGQUERY_EMULATOR_HOST. `shopstream-features doctor` shows every setting.
+    """
+
+
+@cli.command()
+@click.argument("tables", nargs=-1)
+@click.option("--as-of", type=_DAY, required=True, help="The day (UTC) up to whose end everything known is used.")
+@_as_json
+def run(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
+    """Compute TABLES (all when none is named) for one day; running again gives the same.
+
+    Example: shopstream-features run --as-of 2026-11-20
+    """
+    _run(_named(tables), [as_of.date()], as_json)
+
+
+@cli.command()
+@click.argument("tables", nargs=-1)
+@click.option("--from", "first", type=_DAY, required=True, help="The first day.")
+@click.option("--to", "last", type=_DAY, required=True, help="The last day.")
+@_as_json
+def backfill(tables: tuple[str, ...], first: datetime, last: datetime, as_json: bool) -> None:
+    """Compute TABLES (all when none is named) for every day from the first to the last.
+
+    Example: shopstream-features backfill --from 2026-10-01 --to 2026-11-20
+    """
+    if last < first:
+        raise SettingsError("--to is a day before --from")
+    days = [first.date() + timedelta(days=day) for day in range((last - first).days + 1)]
+    _run(_named(tables), days, as_json)
+
+
+@cli.command()
+@click.argument("tables", nargs=-1)
+@click.option("--as-of", type=_DAY, required=True, help="The partition to be checked.")
+@_as_json
+def check(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
+    """Check what TABLES (all when none is named) hold for one day; exit status 1 where a check fails.
+
+    Example: shopstream-features check reorders --as-of 2026-11-20
+    """
+    from .job import check as check_table
+    from .warehouse import connect
+
+    settings = _settings()
+    client = connect(settings)
+    found = [
+        (table.name, finding)
+        for table in _named(tables)
+        for finding in check_table(client, settings, table, as_of.date())
+    ]
+    _print(
+        [{"table": name, "verdict": f.verdict, "meaning": f.meaning, "rows": f.rows} for name, f in found],
+        as_json,
+        lambda: [f"{finding.verdict}  {name}: {finding}" for name, finding in found] or ["every check holds"],
+    )
+    if any(finding.verdict == "fail" for _, finding in found):
+        sys.exit(ExitStatus.FOUND)
+
+
+@cli.command()
+@click.argument("user")
+@_as_json
+def profile(user: str, as_json: bool) -> None:
+    """Show what the latest profile says of USER; exit status 1 where there is none.
+
+    Example: shopstream-features profile u-4711
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = _settings()
+    served = Features(connect(settings), settings).profile(user)
+    if served is None:
+        _print(None, as_json, lambda: [f"no profile of {user}"])
+        sys.exit(ExitStatus.FOUND)
+    values = served.profile.model_dump(mode="json")
+    _print(
+        {**values, "source": served.source},
+        as_json,
+        lambda: [f"{name:>26}  {value}" for name, value in values.items()],
+    )
+
+
+@cli.command()
+@click.argument("user")
+@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many products.")
+@_as_json
+def reorders(user: str, k: int, as_json: bool) -> None:
+    """Show what USER will most probably buy again within 30 days.
+
+    Example: shopstream-features reorders u-4711 --k 5
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = _settings()
+    served = Features(connect(settings), settings).reorders(user, k)
+    rows = [reorder.model_dump(mode="json", exclude={"inputs"}) for reorder in served.reorders]
+    _print(
+        {"user_id": user, "as_of": str(served.as_of or "") or None, "source": served.source, "reorders": rows},
+        as_json,
+        lambda: (
+            [f"{r.rank:>4}  {r.probability:6.1%}  {r.product_id}  {r.category or ''}" for r in served.reorders]
+            or [f"nothing to reorder for {user}"]
+        ),
+    )
+
+
+@cli.command()
+@_as_json
+def doctor(as_json: bool) -> None:
+    """Show every setting in force and the latest date of each feature table; exit status 1 where one is missing.
+
+    Example: shopstream-features doctor
+    """
+    from .doctor import findings
+    from .warehouse import connect
+
+    settings = _settings()
+    found = findings(connect(settings), settings)
+    _print(
+        {"settings": shown(settings), "findings": found},
+        as_json,
+        lambda: [
+            *(f"{name}={value}" for name, value in shown(settings).items()),
+            *(f"{name}: {state}" for name, state in found.items()),
+        ],
+    )
+    if any(not state.startswith("ok") for state in found.values()):
+        sys.exit(ExitStatus.FOUND)
+
+
+def _settings() -> FeatureSettings:
+    settings = read_settings(FeatureSettings, os.environ)
+    refuse_redis(settings)
+    return settings
+
+
+def _named(tables: Sequence[str]) -> list[FeatureTable]:
+    chosen = {feature_table(name).name for name in tables}
+    return [table for name, table in catalog().items() if not chosen or name in chosen]
+
+
+def _run(tables: Sequence[FeatureTable], days: Iterable[date], as_json: bool) -> None:
+    from .job import run as run_table
+    from .warehouse import connect
+
+    settings = _settings()
+    client = connect(settings)
+
+    for as_of, table in product(days, tables):
+        result = run_table(client, settings, table, as_of, datetime.now(UTC))
+        warnings = [str(finding) for finding in result.warnings]
+        row = {"table": result.table, "as_of": str(result.as_of), "rows": result.rows, "seconds": result.seconds}
+        line = f"{result.as_of}  {result.table:16} {result.rows:>10,} rows {result.seconds:>8.2f} s"
+        # One line each as it is done: a back-fill takes long.
+        click.echo(json.dumps({**row, "warnings": warnings}) if as_json else line)
+        for warning in warnings:
+            click.echo(f"warn  {result.table}: {warning}", err=True)
+
+
+def _print(value: object, as_json: bool, lines: Callable[[], list[str]]) -> None:
+    click.echo(json.dumps(value) if as_json else "\n".join(lines()))
+
+
+def main() -> None:
+    """Entry point: an error people can act on is one sentence and an exit status, never a traceback."""
+    from .job import CheckFailed
+    from .warehouse import Refused
+
+    try:
+        cli(prog_name="shopstream-features")
+    except SettingsError as error:
+        click.echo(f"shopstream-features: {error}", err=True)
+        sys.exit(ExitStatus.SETTINGS)
+    except Unavailable as error:
+        click.echo(f"shopstream-features: {error}", err=True)
+        sys.exit(ExitStatus.UNAVAILABLE)
+    except (CheckFailed, Refused) as error:
+        click.echo(f"shopstream-features: {error}", err=True)
+        sys.exit(ExitStatus.FOUND)

@@ -1,0 +1,1 @@
+"""What SQL cannot do: fitting weights, and judging predictions."""

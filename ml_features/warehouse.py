@@ -1,0 +1,141 @@
+"""BigQuery as feature jobs and the reader use it: one client, one way to ask, one table of what its errors mean."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from io import BytesIO
+from typing import Any, TypeAlias
+
+import orjson
+import requests
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import TransportError
+from google.cloud import bigquery
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from shopstream.schemas import CloudSettings, SettingsError, Unavailable
+from shopstream.schemas.table import Dataset
+from shopstream.schemas.warehouse import dataset_name
+
+REQUEST_SECONDS = 60.0
+"""One HTTP request."""
+STATEMENT_SECONDS = 600.0
+"""One statement from start to end."""
+ATTEMPTS = 4
+
+Parameter: TypeAlias = bigquery.ScalarQueryParameter
+Row = dict[str, Any]
+
+_TRY_LATER = (
+    exceptions.ServerError,
+    exceptions.TooManyRequests,
+    exceptions.RetryError,
+    TransportError,
+    requests.ConnectionError,
+    requests.Timeout,
+    TimeoutError,
+)
+
+
+class Refused(Exception):
+    """BigQuery understood a statement and will not run it; trying again gives the same answer."""
+
+
+def connect(settings: CloudSettings) -> bigquery.Client:
+    """A client for the project, or for the emulator where one is named."""
+    if settings.bigquery_emulator_host is None:
+        return bigquery.Client(settings.google_cloud_project, location=settings.bigquery_location)
+    return bigquery.Client(
+        settings.google_cloud_project,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": settings.bigquery_emulator_host},
+    )
+
+
+def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
+    """project.dataset of one of our datasets."""
+    return f"{settings.google_cloud_project}.{dataset_name(settings.bigquery_dataset, dataset)}"
+
+
+def as_of_parameter(as_of: date) -> Parameter:
+    """The one parameter every feature statement has."""
+    return Parameter("as_of", "DATE", as_of)
+
+
+def retrying(*, sleep: Callable[[float], None] = time.sleep) -> Retrying:
+    """Full jitter, doubling from 0.2 s to 30 s, only on Unavailable; the last attempt's error is raised."""
+    return Retrying(
+        retry=retry_if_exception_type(Unavailable),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.2, max=30),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def ask(
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter] = ()
+) -> list[Row]:
+    """The rows a statement gives; its unqualified names are views and tables of the views dataset.
+
+    Repeated while BigQuery is unavailable, so hand it only statements that may run twice.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+        SettingsError: A dataset or table is missing.
+        Refused: The statement is wrong.
+    """
+    return retrying()(_ask_once, client, settings, statement, parameters)
+
+
+def _ask_once(
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter]
+) -> list[Row]:
+    config = bigquery.QueryJobConfig(
+        default_dataset=dataset_id(settings, Dataset.VIEWS), query_parameters=list(parameters)
+    )
+    with translated():
+        # The client's own retries hide a dead server for ten minutes.
+        job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+        return [dict(row.items()) for row in job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)]
+
+
+def load_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row]) -> None:
+    """Replace what a table holds by these rows, in one load job.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    config = bigquery.LoadJobConfig(
+        schema=table.schema,
+        source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
+        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+    )
+    lines = b"\n".join(orjson.dumps(row) for row in rows)
+    with translated():
+        # Without a size the client uploads resumably; the emulator refuses its multipart uploads.
+        client.load_table_from_file(BytesIO(lines), table, job_config=config, timeout=REQUEST_SECONDS).result(
+            timeout=STATEMENT_SECONDS, retry=None
+        )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The client's errors as ours: later, missing, or wrong."""
+    try:
+        yield
+    except _TRY_LATER as error:
+        raise Unavailable(f"BigQuery does not answer: {type(error).__name__}") from error
+    except exceptions.NotFound as error:
+        raise SettingsError(
+            f"BigQuery has no such table: {_first_line(error)}. Make it with `shopstream-pipeline tables create`, "
+            "or set GOOGLE_CLOUD_PROJECT and BIGQUERY_DATASET to where it is."
+        ) from error
+    except exceptions.GoogleAPICallError as error:
+        raise Refused(f"BigQuery refused a statement: {_first_line(error)}") from error
+
+
+def _first_line(error: exceptions.GoogleAPICallError) -> str:
+    return str(error.message or type(error).__name__).splitlines()[0][:300]
