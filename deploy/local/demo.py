@@ -95,7 +95,7 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
                 progress.show(f"as of {as_of}" if as_of else "nothing was bought")
             customers = best_customers(walk.client, features, as_of) if as_of else []
             recall = recall_at_10(walk.client, features, as_of, given.held_back) if as_of and given.held_back else None
-    print_customers(customers, out)
+    print_customers(customers, out, searches_are="searches" if file else "simulated searches")
     summary = _summary(given, walked, recall, as_of, time.monotonic() - started)
     (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     print_summary(summary, walked, directory, out)

@@ -1,8 +1,11 @@
 """What the demo prints: three customers, and the count that proves nothing was lost."""
 
+from calendar import day_name
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
+
+from shopstream.schemas.features import Profile
 
 from .features import Customer
 from .walk import Walked
@@ -10,8 +13,8 @@ from .walk import Walked
 _WIDTH = 100
 
 
-def print_customers(customers: Sequence[Customer], out: TextIO) -> None:
-    """Each customer's profile, and what they are likely to buy again."""
+def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are: str) -> None:
+    """Each customer's profile, and what they are likely to buy again; `searches_are` says how searches came to be."""
     for customer in customers:
         profile = customer.profile
         print(f"\n── {profile.user_id} {'─' * (_WIDTH - len(profile.user_id) - 4)}", file=out)
@@ -21,6 +24,7 @@ def print_customers(customers: Sequence[Customer], out: TextIO) -> None:
             f"for {profile.mean_basket_value:.2f} {profile.currency}",
             file=out,
         )
+        print(f"   {_habits(profile, searches_are)}", file=out)
         if profile.favourite_categories:
             print(f"   favourites: {', '.join(profile.favourite_categories[:3])}", file=out)
         print("   likely to buy again within 30 days:", file=out)
@@ -31,6 +35,16 @@ def print_customers(customers: Sequence[Customer], out: TextIO) -> None:
                 f"bought {reorder.purchases:>3} times, last {reorder.days_since_last:.0f} days before",
                 file=out,
             )
+
+
+def _habits(profile: Profile, searches_are: str) -> str:
+    parts = []
+    if profile.mean_days_between_orders is not None:
+        parts.append(f"an order every {profile.mean_days_between_orders:.1f} days")
+    if profile.usual_weekday is not None:
+        parts.append(f"mostly on {day_name[profile.usual_weekday - 1]}, around {profile.usual_hour}:00")
+    parts.append(f"{profile.searches} {searches_are} in the last 60 days")
+    return "; ".join(parts)
 
 
 def print_summary(summary: Mapping[str, object], walked: Walked, directory: Path, out: TextIO) -> None:
