@@ -14,9 +14,10 @@ from typing import Self, TypeVar
 from shopstream.schemas import Event, FailedEvent, Rejected, Stage, read_event, write_fields
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
+from shopstream.schemas.scrub import scrub_fields
 
 from .counters import Counter, Counts
-from .fields import Fields, fields_in, fields_of, remains_of, scrubbed
+from .fields import Fields, fields_in, fields_of, remains_of
 from .forwarder import Forwarder
 from .spool import Spool
 from .version import code_version
@@ -183,11 +184,11 @@ class Capture:
         try:
             document = write_fields(fields)
             event = read_event(document, now, unknown_fields="forbid")
-            if (clean := scrubbed(fields)) is not fields:
+            if (clean := scrub_fields(fields)) is not fields:
                 document = write_fields(clean)
                 event = read_event(document, now, unknown_fields="forbid")
         except Rejected as rejection:
-            if (clean := scrubbed(fields)) is not fields or line is None:
+            if (clean := scrub_fields(fields)) is not fields or line is None:
                 line = remains_of(clean)
             return self._fail(rejection, line, now)
         if not self._spool.append(event.event_type, document, numbered=numbered):

@@ -1,4 +1,4 @@
-"""What a caller hands over becomes plain fields; free text among them loses what is personal."""
+"""What a caller hands over becomes plain fields, and what cannot be one still leaves something to keep."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,9 @@ from datetime import datetime
 import orjson
 
 from shopstream.schemas import Event, Reason, Rejected, read_event, write_event
-from shopstream.schemas.scrub import scrub
 from shopstream.schemas.validation import MAX_EVENT_BYTES
 
 Fields = dict[str, object]
-
-_LONGEST_TEXT = 10_000
-"""No free text of the contract is longer; what is beyond this is cut before it is searched."""
 
 
 def fields_of(event: Event | Mapping[str, object]) -> Fields:
@@ -47,19 +43,6 @@ def fields_in(line: bytes, now: datetime) -> Fields:
     return parsed
 
 
-def scrubbed(fields: Fields) -> Fields:
-    """The fields with `query` and the text of `turns` scrubbed; the same object where nothing had to go."""
-    changed: Fields = {}
-    query, turns = fields.get("query"), fields.get("turns")
-    if isinstance(query, str) and (clean := _scrub(query)) != query:
-        changed["query"] = clean
-    if isinstance(turns, list | tuple):
-        kept = [_scrubbed_turn(turn) for turn in turns]
-        if any(after is not before for after, before in zip(kept, turns, strict=True)):
-            changed["turns"] = kept
-    return fields | changed if changed else fields
-
-
 def remains_of(fields: Fields) -> bytes:
     """The JSON of fields some of which may have no JSON form: those stand as the name of their type."""
     try:
@@ -70,16 +53,6 @@ def remains_of(fields: Fields) -> bytes:
         return json.dumps(fields, default=_type_name, skipkeys=True).encode()
     except (TypeError, ValueError, RecursionError):
         return b""  # It contains itself; there is no end to write.
-
-
-def _scrubbed_turn(turn: object) -> object:
-    if isinstance(turn, Mapping) and isinstance(text := turn.get("text"), str) and (clean := _scrub(text)) != text:
-        return {**turn, "text": clean}
-    return turn
-
-
-def _scrub(text: str) -> str:
-    return scrub(text[:_LONGEST_TEXT])
 
 
 def _type_name(value: object) -> str:

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shopstream.schemas import FailedEvent
-from shopstream.schemas.scrub import scrub_event
+from shopstream.schemas.scrub import scrub_fields
 
 from .arrival import Received, Row
 
 
 def event_row(received: Received, now: datetime) -> Row:
     """The row of an event; foreign publishers' text is scrubbed here, capture's was before it left."""
-    event = scrub_event(received.event)
-    values = event.model_dump(mode="json")
+    event = received.event
+    values = scrub_fields(event.model_dump(mode="json"))
     values["occurred_at"] = _timestamp(event.occurred_at)
     values["received_at"] = _timestamp(received.line.delivery.received_at)
     values["ingested_at"] = _timestamp(now)

@@ -1,11 +1,11 @@
 """Free text becomes text that may be kept: personal data is replaced by the name of the rule that found it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .events import AnyEvent, Search, Voice
-
+_LONGEST_TEXT = 10_000
+"""No free text of the contract is longer; what is beyond this is cut before it is searched."""
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -48,12 +48,27 @@ def scrub(text: str) -> str:
     return text
 
 
-def scrub_event(event: AnyEvent) -> AnyEvent:
-    """The event with its free text scrubbed; the same object where nothing had to go."""
-    if isinstance(event, Search):
-        query = scrub(event.query)
-        return event if query == event.query else event.model_copy(update={"query": query})
-    if isinstance(event, Voice):
-        turns = tuple(turn.model_copy(update={"text": scrub(turn.text)}) for turn in event.turns)
-        return event if turns == event.turns else event.model_copy(update={"turns": turns})
-    return event
+def scrub_fields(fields: dict[str, object]) -> dict[str, object]:
+    """An event's fields with `query` and the text of `turns` scrubbed; the same object where nothing had to go.
+
+    The fields need not be valid: what is kept of a wrong event is scrubbed too.
+    """
+    changed: dict[str, object] = {}
+    query, turns = fields.get("query"), fields.get("turns")
+    if isinstance(query, str) and (clean := _scrub_text(query)) != query:
+        changed["query"] = clean
+    if isinstance(turns, list | tuple):
+        kept = [_scrub_turn(turn) for turn in turns]
+        if any(after is not before for after, before in zip(kept, turns, strict=True)):
+            changed["turns"] = kept
+    return fields | changed if changed else fields
+
+
+def _scrub_turn(turn: object) -> object:
+    if isinstance(turn, Mapping) and isinstance(text := turn.get("text"), str) and (clean := _scrub_text(text)) != text:
+        return {**turn, "text": clean}
+    return turn
+
+
+def _scrub_text(text: str) -> str:
+    return scrub(text[:_LONGEST_TEXT])
