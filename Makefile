@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -12,7 +12,8 @@ help: ## Show the targets
 setup: $(INSTALLED) ## Create .venv and install everything into it
 
 $(INSTALLED): requirements.lock pyproject.toml setup.py
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here; name a Python 3.11 with PYTHON=..."; exit 2; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "Installing into $(VENV) from PyPI (about two minutes, once)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
