@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden lock clean
+.PHONY: help setup demo test check types docs golden bench-capture lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ check: $(INSTALLED) types ## Lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p shopstream.schemas -p shopstream.capture -p shopstream.pipeline -p shopstream.ml_features
-	$(BIN)/mypy deploy tests
+	$(BIN)/mypy deploy tests benchmarks
 	$(BIN)/lint-imports
 
 types: ## Links through which mypy sees our folders under their installed names
@@ -42,6 +42,10 @@ docs: $(INSTALLED) ## Render the generated pages
 
 golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the diff
 	$(BIN)/python -m pytest tests/golden --rewrite-golden
+
+bench-capture: $(INSTALLED) ## What track costs the caller; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.capture
+	$(BIN)/python -m benchmarks.results
 
 lock: $(INSTALLED) ## Pin every dependency anew
 	$(BIN)/python -m pip install --quiet uv

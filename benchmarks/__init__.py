@@ -1,0 +1,1 @@
+"""Measurements anyone can repeat, each with its floor or its peers in the same run."""

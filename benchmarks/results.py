@@ -1,0 +1,90 @@
+"""What a benchmark found: one JSON file a benchmark, and the page rendered from all of them."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+_HEAD = """# Benchmarks
+
+Rendered by `make bench-NAME` from one run on one machine, everything side by side in that run; rates on a small shared
+machine are noisy, ratios less so. Each script is in `benchmarks/`.
+"""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What was set out to be reached, and whether it was."""
+
+    goal: str
+    limit: float
+    measured: float
+    holds: bool
+
+
+def write(
+    name: str, title: str, rows: Sequence[dict[str, Any]], goals: Sequence[Goal], packages: Sequence[str]
+) -> Path:
+    """Keep a run's figures as benchmarks/results/NAME.json."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{name}.json"
+    found = {
+        "title": title,
+        "day": str(date.today()),  # noqa: DTZ011 - the day on the wall of whoever measured
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "versions": {"Python": platform.python_version(), **{package: version(package) for package in packages}},
+        "rows": list(rows),
+        "goals": [asdict(goal) for goal in goals],
+    }
+    file.write_text(json.dumps(found, indent=2) + "\n")
+    return file
+
+
+def render() -> str:
+    """The page of every result there is."""
+    files = sorted(RESULTS.glob("*.json"))
+    return "\n".join([_HEAD, *(_section(file.stem, json.loads(file.read_text())) for file in files)])
+
+
+def _section(name: str, found: dict[str, Any]) -> str:
+    versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
+    return "\n".join(
+        [
+            f"## {found['title']}\n",
+            f"`make bench-{name}`, {found['day']}; {found['machine']}; {versions}.\n",
+            *_table(found["rows"]),
+            "",
+            *_table([{**goal, "holds": "yes" if goal["holds"] else "**no**"} for goal in found["goals"]]),
+            "",
+        ]
+    )
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    names = list(rows[0])
+    return [
+        f"| {' | '.join(names)} |",
+        f"|{'---|' * len(names)}",
+        *(f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows),
+    ]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)} rendered\n")
