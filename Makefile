@@ -38,7 +38,7 @@ types: ## Links through which mypy sees our folders under their installed names
 	@for room in schemas capture pipeline ml_features; do ln -sfn ../../$$room .types/shopstream/$$room; done
 
 docs: $(INSTALLED) ## Render the generated pages
-	$(BIN)/python -m shopstream.schemas.data_dictionary docs
+	$(BIN)/python -m deploy.reference docs
 
 golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the diff
 	$(BIN)/python -m pytest tests/golden --rewrite-golden

@@ -1,7 +1,6 @@
 """Renders docs/data-dictionary.md and the JSON Schemas from the contract; a test holds the files to it."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -98,7 +97,3 @@ def write(docs: Path) -> None:
         stale.unlink()
     for name, text in json_schemas().items():
         (folder / name).write_text(text)
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

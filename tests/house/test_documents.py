@@ -11,6 +11,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy.reference import counters_page, settings_page
 from shopstream.schemas.data_dictionary import json_schemas, render
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,11 @@ def test_the_data_dictionary_is_fresh() -> None:
 def test_the_json_schemas_are_fresh() -> None:
     files = {path.name: path.read_text() for path in (ROOT / "docs/json-schema").glob("*")}
     assert files == json_schemas(), "run `make docs`"
+
+
+def test_the_pages_of_settings_and_counters_are_fresh() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == settings_page(), "run `make docs`"
+    assert (ROOT / "docs/counters.md").read_text() == counters_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("room", ["capture", "ml_features", "schemas"])
