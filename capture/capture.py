@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from random import Random
@@ -20,7 +20,6 @@ from .counters import Counter, Counts
 from .fields import Fields, fields_in, fields_of, remains_of
 from .forwarder import Forwarder
 from .spool import Spool
-from .version import code_version
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +74,12 @@ class Capture:
             Rejected: In strict mode only: the line is no event, or a wrong one.
         """
         return self._guarded(self._track_line, line)
+
+    def track_lines(self, lines: Iterable[bytes]) -> Iterator[str | None]:
+        """The same for every line of a file, as it is iterated; blank lines are passed over."""
+        for line in lines:
+            if line.strip():
+                yield self.track_line(line.rstrip(b"\r\n"))
 
     def counts(self) -> dict[str, int]:
         """Every counter of this process by its name; see Counter for the meanings."""
@@ -218,7 +223,6 @@ class Capture:
             payload,
             now,
             otherwise=make_event_id(now, self._random),
-            code_version=code_version(),
         )
         if self._spool.append(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode()):
             self._counts.add(Counter.FAILED)

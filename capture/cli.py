@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,8 +98,8 @@ def track(*, file: BinaryIO, seconds: float | None, as_json: bool) -> int:
         shopstream-capture track events.ndjson
     """
     capture = open_capture()
-    for line in _lines(file):
-        capture.track_line(line)
+    for _ in capture.track_lines(file):
+        pass
     return _close(capture.close(seconds), capture.counts(), as_json=as_json)
 
 
@@ -111,7 +111,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        return 130
+        return ExitStatus.STOPPED
     except SettingsError as error:
         click.echo(str(error), err=True)
         return ExitStatus.SETTINGS
@@ -124,12 +124,6 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """The command shopstream-capture."""
     sys.exit(run(sys.argv[1:]))
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    for line in file:
-        if text := line.rstrip(b"\r\n"):
-            yield text
 
 
 def _close(left: int, counts: Mapping[str, int], *, as_json: bool) -> int:

@@ -24,7 +24,6 @@ from .cursor import Cursor, Position
 from .spool import Spool
 from .spool_directory import WriterFolder
 from .spool_format import Damaged, Record, complete_lines, parse
-from .version import code_version
 
 logger = logging.getLogger(__name__)
 
@@ -289,7 +288,6 @@ class Forwarder:
             payload,
             self._now(),
             otherwise=str(uuid.uuid5(_FAILED_NAMESPACE, identity.decode("latin-1"))),
-            code_version=code_version(),
         )
         document = failed.model_dump_json(exclude_none=True).encode()
 

@@ -5,11 +5,9 @@ from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings, Unavailable
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import FEATURES, WarehouseTable
+from shopstream.schemas.warehouse import CONTRACT_LABEL, FEATURES, WarehouseTable, dataset_id
 
-from .warehouse import REQUEST_SECONDS, ask, dataset_id, translated
-
-CONTRACT_LABEL = "contract"
+from .warehouse import REQUEST_SECONDS, ask, translated
 
 
 def findings(client: bigquery.Client, settings: CloudSettings) -> dict[str, str]:

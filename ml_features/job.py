@@ -12,10 +12,11 @@ from pydantic import BaseModel
 
 from shopstream.schemas import CloudSettings
 from shopstream.schemas.table import Dataset
+from shopstream.schemas.warehouse import dataset_id
 
 from .catalog import FeatureTable
 from .models import reorder
-from .warehouse import REQUEST_SECONDS, Row, as_of_parameter, ask, dataset_id, load_rows, retrying, translated
+from .warehouse import REQUEST_SECONDS, Row, as_of_parameter, ask, load_rows, retrying, translated
 
 CANDIDATE_HOURS = 1
 """A candidate left behind by a killed job deletes itself after this long: it is about people."""

@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from shopstream.schemas import CloudSettings, SettingsError, Unavailable
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import dataset_name
+from shopstream.schemas.warehouse import dataset_id
 
 REQUEST_SECONDS = 60.0
 """One HTTP request."""
@@ -52,11 +52,6 @@ def connect(settings: CloudSettings) -> bigquery.Client:
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": settings.bigquery_emulator_host},
     )
-
-
-def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
-    """project.dataset of one of our datasets."""
-    return f"{settings.google_cloud_project}.{dataset_name(settings.bigquery_dataset, dataset)}"
 
 
 def as_of_parameter(as_of: date) -> Parameter:

@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import version
 from typing import Generic, Protocol, TypeVar
 
 from shopstream.schemas import FailedEvent, Rejected, Stage
 
 from .arrival import Line
-
-CODE_VERSION = version("shopstream")
 
 
 class HasLine(Protocol):
@@ -64,7 +61,6 @@ def failed_event(stage: Stage, rejection: Rejected, line: Line, now: datetime) -
         line.payload,
         now,
         otherwise=line.identity(),
-        code_version=CODE_VERSION,
         message_id=line.delivery.message_id,
         attributes=dict(line.delivery.attributes) or None,
         received_at=line.delivery.received_at,

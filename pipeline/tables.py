@@ -9,11 +9,17 @@ from google.cloud.exceptions import NotFound
 
 from shopstream.schemas import ALL_TABLES, ALL_VIEWS, CloudSettings
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import FAILED_TABLE, RAW_TABLES, View, WarehouseTable
+from shopstream.schemas.warehouse import (
+    CONTRACT_LABEL,
+    FAILED_TABLE,
+    RAW_TABLES,
+    View,
+    WarehouseTable,
+    dataset_id,
+)
 
 from .warehouse import REQUEST_SECONDS, unavailable_when_down
 
-CONTRACT_LABEL = "contract"
 _MILLISECONDS_A_DAY = 86_400_000
 
 State = Literal["created", "present", "missing", "differs"]
@@ -25,11 +31,6 @@ class TableState:
 
     name: str
     state: State
-
-
-def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
-    """project.dataset of one of our datasets."""
-    return f"{settings.google_cloud_project}.{settings.bigquery_dataset}{dataset}"
 
 
 def raw_table_id(settings: CloudSettings, event_type: str) -> str:
@@ -55,8 +56,9 @@ def create_tables(client: bigquery.Client, settings: CloudSettings) -> list[Tabl
             client.create_dataset(resource, exists_ok=True, timeout=REQUEST_SECONDS, retry=None)
     # Outside the translation above: a table that is missing is an answer here, not a failure.
     states = list(check_tables(client, settings))
+    resources = _resources(settings)
     with unavailable_when_down("the tables"):
-        return [_create(client, settings, state) for state in states]
+        return [_create(client, state, resources[state.name]) for state in states]
 
 
 def check_tables(client: bigquery.Client, settings: CloudSettings) -> Iterator[TableState]:
@@ -79,10 +81,9 @@ def _state(client: bigquery.Client, place: str, table: WarehouseTable | None) ->
     return "present"
 
 
-def _create(client: bigquery.Client, settings: CloudSettings, state: TableState) -> TableState:
+def _create(client: bigquery.Client, state: TableState, resource: bigquery.Table) -> TableState:
     if state.state != "missing":
         return state
-    resource = _resources(settings)[state.name]
     client.create_table(resource, timeout=REQUEST_SECONDS, retry=None)
     return TableState(state.name, "created")
 
@@ -112,6 +113,6 @@ def _table_resource(settings: CloudSettings, table: WarehouseTable) -> bigquery.
 
 def _view_resource(settings: CloudSettings, view: View) -> bigquery.Table:
     resource = bigquery.Table(f"{dataset_id(settings, view.dataset)}.{view.name}")
-    resource.view_query = view.statement.format(dataset=f"{settings.google_cloud_project}.{settings.bigquery_dataset}")
+    resource.view_query = view.statement.format(dataset=dataset_id(settings, Dataset.VIEWS))
     resource.description = view.description
     return resource

@@ -3,6 +3,8 @@
 import base64
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -61,6 +63,15 @@ class Unavailable(Exception):
     """The world is not ready: the same call may succeed later. Nothing is known of what it did."""
 
 
+@cache
+def code_version() -> str:
+    """The installed version of Shopstream; `unknown` where it runs without being installed."""
+    try:
+        return version("shopstream")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 class FailedEvent(Record):
     """An event that could not be stored, with its reason and its bytes, so that it can be replayed after a fix."""
 
@@ -102,7 +113,6 @@ class FailedEvent(Record):
         now: datetime,
         *,
         otherwise: str,
-        code_version: str,
         message_id: str | None = None,
         attributes: dict[str, str] | None = None,
         received_at: datetime | None = None,
@@ -121,5 +131,5 @@ class FailedEvent(Record):
             failed_at=now,
             received_at=received_at,
             user_id=find_user_id(payload),
-            code_version=code_version,
+            code_version=code_version(),
         )

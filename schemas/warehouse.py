@@ -5,10 +5,14 @@ from functools import cached_property
 
 from .bigquery_schema import Column, columns_of, contract_hash
 from .envelope import Arrival
+from .environment import CloudSettings
 from .events import EVENT_TYPES
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
 from .table import Dataset, Table
+
+CONTRACT_LABEL = "contract"
+"""The label of a table that names the columns it was made from."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,6 @@ ALL_VIEWS: tuple[View, ...] = (
 )
 
 
-def dataset_name(setting: str, dataset: Dataset) -> str:
-    """The dataset's name in BigQuery, from the setting BIGQUERY_DATASET."""
-    return f"{setting}{dataset}"
+def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
+    """project.dataset of one of our datasets."""
+    return f"{settings.google_cloud_project}.{settings.bigquery_dataset}{dataset}"

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ from .features import best_customers, make_features, recall_at_10
 from .progress import Progress
 from .report import print_customers, print_summary
 from .simulation import catalogue_events, events_of
-from .stack import LocalStack, StackError, exit_on_sigterm
+from .stack import LocalStack, StackError
 from .walk import Walk, Walked
 from .wrong_events import KINDS, wrong_event
 
@@ -83,12 +84,10 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
             progress.show(given.description)
         with Walk(stack, directory, duplicate_every=_DUPLICATE_EVERY) as walk:
             with progress.step("Capture → Pub/Sub"):
-                captured = walk.send(given.give, lambda _, count: progress.show(f"{count:,} events"))
+                captured = walk.send(given.give, lambda count: progress.show(f"{count:,} events"))
                 progress.show(f"{captured:,} events")
             with progress.step("Streaming job → BigQuery"):
-                walked = walk.await_stored(
-                    captured, lambda _, count: progress.show(f"{count:,} of {captured:,} events")
-                )
+                walked = walk.await_stored(captured, lambda count: progress.show(f"{count:,} of {captured:,} events"))
             features = read_settings(FeatureSettings, walk.environment)
             with progress.step("Feature jobs"):
                 as_of = make_features(walk.client, features, datetime.now(UTC), progress.show)
@@ -151,9 +150,7 @@ def _real_orders(households: int, days: int, seed: int) -> Input:
 def _own_events(file: Path) -> Input:
     def give(capture: Capture) -> Iterator[object]:
         with file.open("rb") as lines:
-            for line in lines:
-                if line.strip():
-                    yield capture.track_line(line.rstrip(b"\r\n"))
+            yield from capture.track_lines(lines)
 
     return Input(give, {}, str(file))
 
@@ -181,7 +178,8 @@ def _summary(
 
 def main() -> None:
     """Entry point: what people can act on is one sentence and an exit status, never a traceback."""
-    exit_on_sigterm()
+    # SIGTERM unwinds like Ctrl-C, so that what was started is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(demo(prog_name="make demo", standalone_mode=False))
     except click.ClickException as error:

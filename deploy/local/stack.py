@@ -6,7 +6,6 @@ Everything the processes write lies in one folder. An emulator named by the user
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ class StackError(Exception):
 
 
 @dataclass
-class Emulator:
+class Part:
     """One process of the stack and the file it logs to."""
 
     name: str
@@ -54,7 +53,7 @@ class LocalStack:
     """The environment of the user: what it names wins."""
     environment: dict[str, str] = field(default_factory=dict)
     """What clients need to reach the stack, once it is started."""
-    _emulators: list[Emulator] = field(default_factory=list)
+    _parts: list[Part] = field(default_factory=list)
 
     def start(self) -> None:
         """Start every part and wait until each answers.
@@ -70,14 +69,14 @@ class LocalStack:
                 self.environment["BIGQUERY_EMULATOR_HOST"] = given
             else:
                 self.environment |= self._start_bigquery()
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave nothing running.
             self.stop()
             raise
 
     def stop(self) -> None:
         """Stop what was started, the last first."""
-        while self._emulators:
-            self._emulators.pop().stop()
+        while self._parts:
+            self._parts.pop().stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -89,7 +88,7 @@ class LocalStack:
         self.stop()
 
     def _start_pubsub(self) -> str:
-        emulator = self._spawn("pubsub", [sys.executable, "-m", "deploy.local.pubsub", "--port", "0", "--json"])
+        emulator = self._start("pubsub", [sys.executable, "-m", "deploy.local.pubsub", "--port", "0", "--json"])
         ready = _await_line(emulator, lambda entry: "address" in entry)
         return str(ready["address"])
 
@@ -99,10 +98,10 @@ class LocalStack:
         data = self.directory / "bigquery"
         data.mkdir(exist_ok=True)
         _install_spatial(home)
-        emulator = self._spawn(
+        emulator = self._start(
             "bigquery",
             [
-                str(_beside_python("bqemulator")),
+                str(beside_python("bqemulator")),
                 "start",
                 *("--rest-port", "0", "--grpc-port", "0", "--project", PROJECT),
                 *("--log-format", "json", "--persistent", "--data-dir", str(data)),
@@ -116,27 +115,40 @@ class LocalStack:
             "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{grpc['port']}",
         }
 
-    def _spawn(self, name: str, command: Sequence[str], **extra: str) -> Emulator:
-        log = self.directory / f"{name}.log"
-        with log.open("wb") as output:
-            try:
-                process = subprocess.Popen(  # noqa: S603 - our own command line
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **extra},
-                    # Ctrl-C reaches us; we stop the parts in order.
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise StackError(f"The {name} emulator cannot be started: {error.strerror}: {command[0]}") from None
-        emulator = Emulator(name, process, log)
-        self._emulators.append(emulator)
-        return emulator
+    def _start(self, name: str, command: Sequence[str], **extra: str) -> Part:
+        part = start_part(name, command, self.directory, {**os.environ, **extra})
+        self._parts.append(part)
+        return part
 
 
-def _beside_python(command: str) -> Path:
+def start_part(name: str, command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Part:
+    """A process that logs to NAME.log in the folder and is stopped by us, not by the terminal's Ctrl-C.
+
+    Raises:
+        StackError: It cannot be started.
+    """
+    log = directory / f"{name}.log"
+    with log.open("wb") as output:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own command line
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StackError(f"{name} cannot be started: {error.strerror}: {command[0]}") from None
+    return Part(name, process, log)
+
+
+def beside_python(command: str) -> Path:
+    """The command as it was installed with the Python that runs.
+
+    Raises:
+        StackError: It is not installed.
+    """
     path = Path(sys.executable).parent / command
     if not path.exists():
         raise StackError(f"{command} is not installed beside {sys.executable}; run `make setup`")
@@ -157,20 +169,19 @@ def _install_spatial(home: Path) -> None:
         raise StackError(f"DuckDB's spatial extension cannot be installed: {last}; run `make setup`") from None
 
 
-def _await_line(emulator: Emulator, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+def _await_line(part: Part, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
     """The first JSON line of the log that is wanted."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        for entry in _json_lines(emulator.log):
+        for entry in _json_lines(part.log):
             if wanted(entry):
                 return entry
-        if emulator.process.poll() is not None:
+        if part.process.poll() is not None:
             raise StackError(
-                f"The {emulator.name} emulator ended with status {emulator.process.returncode} while starting; "
-                f"see {emulator.log}"
+                f"The {part.name} emulator ended with status {part.process.returncode} while starting; see {part.log}"
             )
         time.sleep(_POLL_SECONDS)
-    raise StackError(f"The {emulator.name} emulator did not come up in {_START_SECONDS} s; see {emulator.log}")
+    raise StackError(f"The {part.name} emulator did not come up in {_START_SECONDS} s; see {part.log}")
 
 
 def _json_lines(log: Path) -> Iterator[dict[str, object]]:
@@ -180,12 +191,3 @@ def _json_lines(log: Path) -> Iterator[dict[str, object]]:
                 yield json.loads(line)
             except json.JSONDecodeError:
                 continue  # the line is still being written
-
-
-def exit_on_sigterm() -> None:
-    """Let SIGTERM unwind like Ctrl-C, so that what was started is stopped."""
-
-    def unwind(signum: int, frame: object) -> None:  # noqa: ARG001 - the signal module's own signature
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, unwind)

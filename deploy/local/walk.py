@@ -1,7 +1,5 @@
 """One walk through the whole pipeline on the local stack: capture → Pub/Sub → streaming job → BigQuery."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from shopstream.pipeline.tables import create_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
 
-from .stack import Emulator, LocalStack, StackError
+from .stack import LocalStack, Part, StackError, beside_python, start_part
 from .tally import Tally, tally
 from .topics import create_topics
 
@@ -25,8 +23,8 @@ _STALL_SECONDS = 60.0
 _POLL_SECONDS = 1.0
 _EVENTS_BETWEEN_REPORTS = 1000
 
-Report = Callable[[str, int], None]
-"""Called with what is being counted and how many there are so far."""
+Report = Callable[[int], None]
+"""Called with how many events have come so far."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +68,13 @@ class Walk:
         self.settings = read_settings(PipelineSettings, self.environment)
         self._duplicate_every = duplicate_every
         self.client: bigquery.Client = connect(self.settings)
-        self._job: Emulator | None = None
+        self._job: Part | None = None
 
     def __enter__(self) -> Self:
         create_tables(self.client, self.settings)
         create_topics(self.settings, duplicate_every=self._duplicate_every)
-        log = self._directory / "job.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [str(Path(sys.executable).parent / "shopstream-pipeline"), "run"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self.environment,
-                start_new_session=True,
-            )
-        self._job = Emulator("streaming job", process, log)
+        command = [str(beside_python("shopstream-pipeline")), "run"]
+        self._job = start_part("job", command, self._directory, self.environment)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,12 +92,14 @@ class Walk:
         try:
             for count, _ in enumerate(give(capture), 1):
                 if count % _EVENTS_BETWEEN_REPORTS == 0:
-                    report("captured", count)
+                    report(count)
         finally:
             left = capture.close(_DRAIN_SECONDS)
         counts = capture.counts()
         if left:
-            raise StackError(f"{left:,} events did not reach Pub/Sub in {_DRAIN_SECONDS:.0f} s; see {self._directory}")
+            raise StackError(
+                f"{left:,} bytes of events did not reach Pub/Sub in {_DRAIN_SECONDS:.0f} s; see {self._directory}"
+            )
         not_kept = counts[Counter.REFUSED_FULL] + counts[Counter.REFUSED_DISK] + counts[Counter.CRASHED]
         if not_kept:
             raise StackError(f"{not_kept:,} events were not kept by capture; is the disk full?")
@@ -120,7 +111,7 @@ class Walk:
         seen = -1
         while True:
             found = tally(self.client, self.settings)
-            report("stored", found.events)
+            report(found.events)
             if found.events >= captured:
                 return Walked(captured, found)
             self._check_job()

@@ -14,10 +14,10 @@ from google.cloud import bigquery
 
 from deploy.local.stack import LocalStack
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.warehouse import ask, connect, dataset_id, load_rows
+from shopstream.ml_features.warehouse import ask, connect, load_rows
 from shopstream.pipeline.tables import create_tables
 from shopstream.schemas import read_settings
-from shopstream.schemas.warehouse import FEATURES, RAW_TABLES, WarehouseTable
+from shopstream.schemas.warehouse import FEATURES, RAW_TABLES, WarehouseTable, dataset_id
 
 Row = dict[str, Any]
 

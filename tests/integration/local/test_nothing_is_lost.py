@@ -68,8 +68,8 @@ def test_every_event_is_stored_or_failed_and_seen_once(stack: LocalStack, tmp_pa
             yield capture.track_line(line)
 
     with Walk(stack, tmp_path, settings=names, duplicate_every=5) as walk:
-        captured = walk.send(give, lambda *_: None)
-        walk.await_stored(captured, lambda *_: None)
+        captured = walk.send(give, lambda _: None)
+        walk.await_stored(captured, lambda _: None)
         found = await_duplicates(walk)
         assert views_repeat_an_event(walk.client, walk.settings) == []
     walked = Walked(captured, found)

@@ -153,7 +153,6 @@ def test_a_failed_event_that_cannot_be_written_stops_the_bundle(bigquery: Script
             b"{",
             NOW,
             otherwise=row(1).event_id,
-            code_version="0",
         )
     )
     with pytest.raises(RuntimeError, match="unacknowledged"):

@@ -67,7 +67,6 @@ def test_what_capture_refused_arrives_as_it_failed() -> None:
         b'{"user_id": "u-1"}',
         NOW,
         otherwise=EVENT_ID,
-        code_version="0",
     )
     packed = pack(FAILED_EVENT, [refused.model_dump_json().encode(), b"{}"])
     kept, broken = decode(message(packed.data, **packed.attributes), NOW).failed

@@ -28,7 +28,7 @@ def test_an_emulator_that_dies_while_starting_is_reported_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deploy.local.stack._install_spatial", lambda _: None)
-    monkeypatch.setattr("deploy.local.stack._beside_python", lambda _: Path("/bin/false"))
+    monkeypatch.setattr("deploy.local.stack.beside_python", lambda _: Path("/bin/false"))
     given = {"PUBSUB_EMULATOR_HOST": GIVEN["PUBSUB_EMULATOR_HOST"]}
     with pytest.raises(StackError, match=r"ended with status 1 while starting; see .*bigquery\.log"):
         LocalStack(tmp_path, given).start()
