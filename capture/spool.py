@@ -1,14 +1,20 @@
-"""The spool of one process: appends records to its segments. Whatever the disk does, nobody is made to wait or fall."""
+"""The spool of one process: appends records to its segments. Whatever the disk does, nobody is made to wait or fall.
+
+No lock is held while the disk writes. A thread takes its numbers and the segment under a lock, and writes after it:
+O_APPEND keeps the lines of threads apart, and a segment is closed by whoever lets go of it last.
+"""
 
 import errno
 import logging
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from random import Random
+from typing import NamedTuple
 
 from .counters import Counter, Counts
 from .spool_directory import SpoolDirectory, WriterFolder
@@ -21,6 +27,31 @@ _PATIENCE_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
 """Somebody deleting the spool under a writer is noticed this late; what it wrote meanwhile is still shipped."""
 _SEGMENT_MODE = 0o600
+_LINE_OVERHEAD = 128
+"""Bytes a line has at most beyond its document: checksum, event_type, writer_id and sequence."""
+_LAST_WRITES_SECONDS = 1.0
+"""Closing waits so long for writes that other threads have under way."""
+
+
+class Entry(NamedTuple):
+    """One JSON object on its way into the spool."""
+
+    event_type: str
+    document: bytes
+    numbered: bool = True
+    """Whether it takes the writer's next sequence number, and carries it."""
+
+
+class Segment:
+    """A segment open for appending; closed when the last thread that writes to it has let go."""
+
+    __slots__ = ("__weakref__", "descriptor", "number")
+
+    def __init__(self, number: int, descriptor: int) -> None:
+        self.number, self.descriptor = number, descriptor
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
 
 
 class Spool:
@@ -42,50 +73,48 @@ class Spool:
         self._counts = counts
         self._max_bytes, self._segment_bytes, self._segment_seconds = max_bytes, segment_bytes, segment_seconds
         self._now, self._clock, self._random = now, clock, random
-        self._room: int
-        self._appended: int
         self._start_afresh()
         _live_spools().add(self)
 
     def append(self, event_type: str, document: bytes, *, numbered: bool = True, bounded: bool = True) -> bool:
         """Append one JSON object as one record, with one write; False where it was not kept, which is counted.
 
-        A numbered record takes the writer's next sequence number and carries it. With
-        bounded=False it is kept even when the spool is full.
+        With bounded=False it is kept even when the spool is full.
         """
-        with self._lock:
-            try:
-                return self._append(event_type, document, numbered=numbered, bounded=bounded)
-            except OSError as error:
-                self._counts.add(Counter.REFUSED_DISK)
-                self._complain(errno.errorcode.get(error.errno or 0, "OSError"), "the disk does not take events")
-                return False
+        return self.append_many((Entry(event_type, document, numbered),), bounded=bounded) == 1
+
+    def append_many(self, entries: Sequence[Entry], *, bounded: bool = True) -> int:
+        """The same for several, with one write; how many of them were kept, counted from the first."""
+        try:
+            return self._append(entries, bounded=bounded)
+        except OSError as error:
+            self._counts.add(Counter.REFUSED_DISK, len(entries))
+            self._complain(errno.errorcode.get(error.errno or 0, "OSError"), "the disk does not take events")
+            return 0
 
     def maintain(self) -> None:
         """What need not happen on the caller's thread: leave a segment that is old or gone, measure the room."""
-        with self._lock:
-            if self._descriptor is not None:
-                if self._is_gone(self._descriptor):
-                    self._leave_lost_folder()
-                elif self._size and self._clock() >= self._rotate_at:
-                    self._close_segment()
-            before = self._appended
-        size = self.directory.size()
-        with self._lock:
-            # What was appended while measuring may or may not be in the figure: count it as taken.
-            self._room = self._max_bytes - size - (self._appended - before)
+        with self._attending:
+            self._look_after_segment(self._clock())
+        self._measure()
 
     def close(self) -> None:
         """Nothing more comes from this writer. A later append is a new writer's."""
-        with self._lock:
-            self._end_writer()
+        with self._attending:
+            folder, last = self._folder, self._let_go()
+            until = self._clock() + _LAST_WRITES_SECONDS
+            while last is not None and last() is not None and self._clock() < until:
+                time.sleep(0.001)
+            if folder is not None:
+                folder.active = None
+                if folder.forward_lock is None:
+                    folder.release()
+            self._folder = None
 
     def forget(self) -> None:
         """In a forked child: the parent's segment is the parent's."""
-        descriptor, folder = self._descriptor, self._folder
+        folder = self._folder
         self._start_afresh()
-        if descriptor is not None:
-            os.close(descriptor)
         if folder is not None:
             folder.release()
         self.directory.forget()
@@ -93,135 +122,187 @@ class Spool:
 
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
+        """For taking numbers and swapping the segment; never held across I/O."""
+        self._attending = threading.Lock()
+        """Held by the one thread that opens, closes or measures; the others go on appending meanwhile."""
         self._folder: WriterFolder | None = None
-        self._descriptor: int | None = None
-        self._segment = 0
+        self._segment: Segment | None = None
+        self._segments = 0
         self._size = 0
         self._rotate_at = 0.0
         self._sequence = 0
         self._writer_id = b""
         self._room = 0
         self._appended = 0
-        self._look_at = self._survey_at = self._try_at = 0.0
+        self._look_at = self._measure_at = self._try_at = 0.0
         self._complaints: set[str] = set()
 
-    def _append(self, event_type: str, document: bytes, *, numbered: bool, bounded: bool) -> bool:
-        descriptor = self._ready()
-        if numbered:
-            document = b'%s,"writer_id":"%s","sequence":%d}' % (document[:-1], self._writer_id, self._sequence + 1)
-        line = encode(event_type, document)
-        if bounded and self._room < len(line) and not self._has_room(len(line)):
-            self._counts.add(Counter.REFUSED_FULL)
+    def _append(self, entries: Sequence[Entry], *, bounded: bool) -> int:
+        size, numbers = _size_and_numbers(entries)
+        if (
+            self._segment is None
+            or self._size >= self._segment_bytes
+            or self._room < size
+            or self._clock() >= self._look_at
+        ):
+            self._attend(size if bounded else 0)
+        with self._lock:
+            segment = self._segment
+            if segment is None:
+                raise OSError(errno.EAGAIN, "the spool could not be opened a moment ago")
+            full = bounded and self._room < size
+            if not full:
+                writer_id, sequence = self._writer_id, self._sequence
+                self._sequence += numbers
+                self._size += size
+                self._room -= size
+                self._appended += size
+        if full:
+            self._counts.add(Counter.REFUSED_FULL, len(entries))
             self._complain("full", f"the spool is full ({self._max_bytes:,} bytes)")
-            return False
-        self._write(descriptor, line)
-        self._sequence += numbered
-        self._size += len(line)
-        self._appended += len(line)
-        self._room -= len(line)
+            return 0
+        lines = []
+        for event_type, document, numbered in entries:
+            if numbered:
+                sequence += 1
+                document = b'%b,"writer_id":"%b","sequence":%d}' % (document[:-1], writer_id, sequence)  # noqa: PLW2901
+            lines.append(encode(event_type, document))
+        written, trouble = _write(segment, lines)
+        if trouble is not None:
+            return self._cut_short(segment, entries, lines, written, trouble)
         if self._complaints:
             logger.warning("the spool takes events again")
             self._complaints.clear()
-        return True
+        return len(entries)
 
-    def _ready(self) -> int:
-        """The descriptor of a segment that has room and is still there."""
-        moment = self._clock()
-        if self._descriptor is not None and moment >= self._look_at:
+    def _cut_short(
+        self, segment: Segment, entries: Sequence[Entry], lines: list[bytes], written: int, trouble: OSError
+    ) -> int:
+        """After a write that failed, or took a part only: how many lines are whole."""
+        kept = 0
+        while written >= len(lines[kept]):
+            written -= len(lines[kept])
+            kept += 1
+        lost = entries[kept:]
+        size, numbers = _size_and_numbers(lost)
+        with self._lock:
+            if segment is self._segment:
+                self._size -= size
+                self._room += size
+                if numbers and lines[-1].endswith(b'"sequence":%d}\n' % self._sequence):
+                    self._sequence -= numbers  # Nobody took a number since: the next event goes on without a gap.
+        with self._attending:
+            if segment is self._segment and (written or trouble.errno not in (errno.ENOSPC, errno.EDQUOT)):
+                self._let_go()  # A torn line stays behind, at the end of a segment.
+        self._counts.add(Counter.REFUSED_DISK, len(lost))
+        self._complain(errno.errorcode.get(trouble.errno or 0, "OSError"), "the disk does not take events")
+        return kept
+
+    def _attend(self, size: int) -> None:
+        """See that there is a segment, and room for so many bytes. One thread does; the others use what there is."""
+        if not self._attending.acquire(blocking=self._segment is None):
+            return
+        try:
+            moment = self._clock()
             self._look_at = moment + _LOOK_SECONDS
-            if self._is_gone(self._descriptor):
-                self._leave_lost_folder()
-        if self._descriptor is not None and (self._size >= self._segment_bytes or moment >= self._rotate_at):
-            self._close_segment()
-        if self._descriptor is None:
-            if moment < self._try_at:
-                raise OSError(errno.EAGAIN, "the spool could not be opened a moment ago")
-            self._try_at = moment + _PATIENCE_SECONDS
-            self._descriptor = self._open_segment()
-            self._rotate_at, self._try_at = moment + self._segment_seconds, 0.0
-        return self._descriptor
+            self._look_after_segment(moment)
+            if self._segment is None:
+                if moment < self._try_at:
+                    return
+                self._try_at = moment + _PATIENCE_SECONDS
+                self._open_segment()
+                self._rotate_at, self._try_at = moment + self._segment_seconds, 0.0
+            if self._room < size and moment >= self._measure_at:
+                self._measure_at = moment + _PATIENCE_SECONDS
+                self._measure()
+        finally:
+            self._attending.release()
 
-    def _open_segment(self) -> int:
+    def _look_after_segment(self, moment: float) -> None:
+        """Leave the segment where it is full, old, or was deleted. By whoever holds `_attending`."""
+        segment = self._segment
+        if segment is None:
+            return
+        if os.fstat(segment.descriptor).st_nlink == 0:
+            self._leave_lost_folder(segment)
+        elif self._size and (self._size >= self._segment_bytes or moment >= self._rotate_at):
+            self._let_go()
+
+    def _open_segment(self) -> None:
         if self._folder is not None and not self._folder.path.is_dir():
-            self._leave_lost_folder()
+            self._leave_lost_folder(None)
         if self._folder is None:
             writer_id = f"{self._now():%Y%m%dT%H%M%S}-{os.getpid()}-{self._random.getrandbits(32):08x}"
             self._folder = self.directory.create(writer_id)
-            self._writer_id, self._segment, self._sequence = writer_id.encode(), 0, 0
+            self._writer_id, self._segments, self._sequence = writer_id.encode(), 0, 0
+        number = self._segments + 1
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        descriptor = os.open(self._folder.segment(self._segment + 1), flags, _SEGMENT_MODE)
-        self._segment += 1
-        self._folder.active = self._segment
-        self._size = 0
-        return descriptor
+        segment = Segment(number, os.open(self._folder.segment(number), flags, _SEGMENT_MODE))
+        self._segments = self._folder.active = number
+        with self._lock:
+            self._segment, self._size = segment, 0
 
-    def _write(self, descriptor: int, line: bytes) -> None:
-        trouble = OSError(errno.ENOSPC, "the disk took a part of the line only")
-        try:
-            if os.write(descriptor, line) == len(line):
-                return
-        except OSError as error:
-            trouble = error
-        try:
-            os.ftruncate(descriptor, self._size)
-        except OSError:
-            self._close_segment()  # The torn line stays behind, at the end of a segment.
-        else:
-            if trouble.errno not in (errno.ENOSPC, errno.EDQUOT):
-                self._close_segment()
-        raise trouble
+    def _let_go(self) -> "weakref.ref[Segment] | None":
+        """Append no more to the segment; gives what tells whether some thread still does."""
+        with self._lock:
+            segment, self._segment = self._segment, None
+        if segment is None or self._folder is None:
+            return None
+        last = weakref.ref(segment)
+        self._folder.leave(segment.number, last)
+        if not self._size:
+            self._folder.delete_segment(segment.number)
+        return last
 
-    def _close_segment(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-        if self._folder is not None:
-            if self._size == 0:
-                self._folder.delete_segment(self._segment)
-            self._folder.active = self._segment + 1
-
-    def _leave_lost_folder(self) -> None:
+    def _leave_lost_folder(self, segment: Segment | None) -> None:
         """Somebody deleted the folder: go on in another, and keep open what can still be read of this one."""
-        folder, descriptor = self._folder, self._descriptor
-        self._folder = self._descriptor = None
+        folder, self._folder = self._folder, None
+        with self._lock:
+            self._segment = None
         if folder is None:
             return
-        lost = self._segment - self.directory.acknowledged(folder)
-        if descriptor is not None and folder.forward_lock is not None:
-            folder.kept_open[self._segment] = descriptor
-            lost -= 1
-        elif descriptor is not None:
-            os.close(descriptor)
+        lost = self._segments - self.directory.acknowledged(folder)
         if folder.forward_lock is None:
             folder.release()
-        self._counts.add(Counter.SEGMENTS_LOST, max(lost, 0))
+        elif segment is not None:
+            folder.kept_open[segment.number] = os.dup(segment.descriptor)
+            folder.leave(segment.number, weakref.ref(segment))
+            lost -= 1
         folder.active = None
+        self._counts.add(Counter.SEGMENTS_LOST, max(lost, 0))
         self._complain("gone", "the spool was deleted while in use; going on in a new folder")
 
-    def _end_writer(self) -> None:
-        if self._folder is not None:
-            self._close_segment()
-            self._folder.active = None
-            if self._folder.forward_lock is None:
-                self._folder.release()
-        self._folder = None
-
-    def _is_gone(self, descriptor: int) -> bool:
-        return bool(os.fstat(descriptor).st_nlink == 0)
-
-    def _has_room(self, wanted: int) -> bool:
-        moment = self._clock()
-        if moment < self._survey_at:
-            return False
-        self._survey_at = moment + _PATIENCE_SECONDS
-        self._room = self._max_bytes - self.directory.size()
-        return self._room >= wanted
+    def _measure(self) -> None:
+        before = self._appended
+        size = self.directory.size()
+        with self._lock:
+            # What was appended while measuring may or may not be in the figure: count it as taken.
+            self._room = self._max_bytes - size - (self._appended - before)
 
     def _complain(self, kind: str, what: str) -> None:
         """Once for each kind of trouble, until the spool has taken an event again."""
         if kind not in self._complaints:
             self._complaints.add(kind)
             logger.error("%s (%s); the counters say how many events were not kept", what, kind)
+
+
+def _size_and_numbers(entries: Sequence[Entry]) -> tuple[int, int]:
+    """Bytes the entries take at most, and how many sequence numbers."""
+    size = numbers = 0
+    for entry in entries:
+        size += len(entry.document) + _LINE_OVERHEAD
+        numbers += entry.numbered
+    return size, numbers
+
+
+def _write(segment: Segment, lines: list[bytes]) -> tuple[int, OSError | None]:
+    """One write; how many bytes the disk took, and what it said where those are not all."""
+    data = lines[0] if len(lines) == 1 else b"".join(lines)
+    try:
+        written = os.write(segment.descriptor, data)
+    except OSError as error:
+        return 0, error
+    return written, None if written == len(data) else OSError(errno.ENOSPC, "the disk took a part of the lines only")
 
 
 @cache

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import threading
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,9 @@ class WriterFolder:
         self.forward_lock: int | None = None
         """Held here: this process ships the folder."""
         self.active: int | None = None
-        """The segment that a writer of this process still appends to."""
+        """The segment that a writer of this process appends to, or will."""
+        self._left: dict[int, weakref.ref[object]] = {}
+        """Segments that writer has left, by what lives until the last thread has ended its write to it."""
         self.kept_open: dict[int, int] = {}
         """Segments somebody has unlinked, by the descriptor through which they can still be read."""
         self._cursors: dict[str, Cursor] = {}
@@ -67,12 +70,19 @@ class WriterFolder:
 
     def is_final(self, number: int) -> bool:
         """True where nothing will be appended to the segment any more. Ask before reading to its end."""
+        if (last := self._left.get(number)) is not None and last() is not None:
+            return False
         if self.active is not None:
             return number < self.active
         with self._guard:
             if self.writer_lock is None:
                 self.writer_lock = _lock(self.path / _WRITER_LOCK)
         return self.writer_lock is not None or number < max(self.segments(), default=0)
+
+    def leave(self, number: int, last: "weakref.ref[object]") -> None:
+        """No new write goes to this segment; those under way keep `last` alive."""
+        self._left[number] = last
+        self.active = number + 1
 
     def cursor(self, backend: str, counts: Counts) -> Cursor:
         """How far this backend has read; the same object for everybody in this process."""
@@ -94,6 +104,7 @@ class WriterFolder:
 
     def delete_segment(self, number: int) -> None:
         """Remove what every backend has."""
+        self._left.pop(number, None)
         with suppress(OSError):
             self.segment(number).unlink()
         if (kept := self.kept_open.pop(number, None)) is not None:

@@ -7,6 +7,7 @@ event_type, a space, the JSON, a newline.
 import re
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 _HEAD = re.compile(rb"[0-9a-f]{8} [a-z_]{1,64} ")
 _CHECKSUM_DIGITS = 8
@@ -37,11 +38,16 @@ def encode(event_type: str, document: bytes) -> bytes:
     Raises:
         ValueError: The event_type is not made of lower-case letters and underscores.
     """
+    # In JSON a raw newline can only stand between tokens, where a space means the same.
+    body = b"%b%b" % (_head(event_type), document.replace(b"\n", b" "))
+    return b"%08x %b\n" % (zlib.crc32(body), body)
+
+
+@cache
+def _head(event_type: str) -> bytes:
     if not _EVENT_TYPE.fullmatch(event_type):
         raise ValueError("an event_type is 1 to 64 lower-case letters and underscores")
-    # In JSON a raw newline can only stand between tokens, where a space means the same.
-    body = b"%s %s" % (event_type.encode(), document.replace(b"\n", b" "))
-    return b"%08x %s\n" % (zlib.crc32(body), body)
+    return event_type.encode() + b" "
 
 
 def complete_lines(buffer: bytes) -> tuple[list[bytes], int]:

@@ -11,10 +11,12 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _EVENT_ID_FIELD = re.compile(rb'"event_id"\s*:\s*"(' + _UUID.encode() + rb')"')
 _USER_ID_FIELD = re.compile(rb'"user_id"\s*:\s*"([^"\\\x00-\x1f\x7f]{1,256})"')
 
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
+
 EventId = Annotated[str, Field(pattern=f"^{_UUID}$")]
 """A UUID in lower-case canonical text; capture gives version 7, foreign publishers may bring another."""
 
-Opaque = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Opaque = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL_CHARACTERS)]
 """An identifier whose inner shape is the shop's own: 1 to 256 characters, none of them a control character."""
 
 

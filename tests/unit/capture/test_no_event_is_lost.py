@@ -71,7 +71,7 @@ def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # n
 
         @rule(torn=binary(min_size=1, max_size=40).filter(lambda torn: b"\n" not in torn))
         def kill_in_the_middle_of_a_write(self, torn: bytes) -> None:
-            if self.rig.spool._descriptor is not None:
+            if self.rig.spool._segment is not None:
                 with self.rig.segments()[-1].open("ab") as segment:
                     segment.write(torn)
             self.kill_and_restart()

@@ -1,0 +1,146 @@
+"""The event types as msgspec structs, derived from the models: the quick way through the same contract.
+
+A bounded struct takes nothing that its model would refuse, but for control characters, which the JSON shows
+(`may_hold_control_characters`) and times, which only the model compares with the clock. It may refuse what the model
+takes, an amount as a Decimal say; then the model has the word, and an unbounded struct takes what it wrote.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+import annotated_types
+import msgspec
+from pydantic import AwareDatetime, BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from .envelope import Event
+from .events import EVENT_TYPES
+from .identifiers import NO_CONTROL_CHARACTERS
+
+FILLED_IN = ("event_id", "occurred_at", "source", "schema_version")
+"""The fields of the envelope that capture knows where the caller does not give them; here they may be absent."""
+_MOST = 2**63 - 1
+
+
+class EventStruct(msgspec.Struct, kw_only=True):
+    """Any event on its way into the spool. `Event` says what the fields mean; each event type adds its own."""
+
+    event_id: str | None = None
+    occurred_at: datetime | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    source: str | None = None
+    schema_version: int | None = None
+    writer_id: str | None = None
+    sequence: int | None = None
+
+
+def may_hold_control_characters(document: bytes) -> bool:
+    """True where a text in the JSON might hold a control character: JSON writes all of them but DEL with a \\."""
+    return b"\\" in document or b"\x7f" in document
+
+
+def _event_struct(model: type[Event], *, bounded: bool) -> type[EventStruct]:
+    event_type = model.model_fields["event_type"].default
+    return cast(
+        type[EventStruct],
+        _struct(model, bounded, bases=(EventStruct,), tag_field="event_type", tag=event_type),
+    )
+
+
+def _struct(model: type[BaseModel], bounded: bool, **options: Any) -> type[msgspec.Struct]:
+    return msgspec.defstruct(
+        model.__name__,
+        [
+            (name, *_field(name, field, bounded))
+            for name, field in model.model_fields.items()
+            if name != options.get("tag_field")
+        ],
+        namespace={"__doc__": model.__doc__},
+        kw_only=True,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+        gc=False,  # An event holds no reference to itself, and the collector need not look at ten results each.
+        **options,
+    )
+
+
+def _field(name: str, field: FieldInfo, bounded: bool) -> tuple[Any] | tuple[Any, Any]:
+    kind = _kind(field.annotation, field.metadata, bounded)
+    if name in FILLED_IN:
+        return kind | None, None
+    return (kind,) if field.default is PydanticUndefined else (kind, field.default)
+
+
+def _kind(annotation: Any, metadata: list[Any], bounded: bool) -> Any:
+    """The msgspec type of what pydantic describes by this annotation and its constraints."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        inner = [each for note in arguments[1:] for each in (note.metadata if isinstance(note, FieldInfo) else [note])]
+        return _kind(arguments[0], inner, bounded)
+    if origin in (Union, UnionType):
+        return Union[tuple(_kind(each, [], bounded) for each in arguments)]  # noqa: UP007 - a union of a list
+    bounds = _bounds(metadata) if bounded else {}
+    if origin is tuple:
+        return _bound(tuple[_kind(arguments[0], [], bounded), ...], bounds)  # type: ignore[misc]
+    if origin is Literal or annotation in (type(None), bool):
+        return annotation
+    if annotation is AwareDatetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if annotation is Decimal:
+        return _amount(bounds) if bounded else str | int
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _struct(annotation, bounded)
+    if annotation in (str, int, float):
+        return _bound(annotation, bounds)
+    raise TypeError(f"{annotation} has no struct form yet; say here what it is")
+
+
+def _bounds(metadata: list[Any]) -> dict[str, Any]:
+    bounds: dict[str, Any] = {}
+    for note in metadata:
+        if isinstance(note, annotated_types.MinLen):
+            bounds["min_length"] = note.min_length
+        elif isinstance(note, annotated_types.MaxLen):
+            bounds["max_length"] = note.max_length
+        elif isinstance(note, annotated_types.Ge):
+            bounds["ge"] = note.ge
+        elif isinstance(note, annotated_types.Gt):
+            bounds["gt"] = note.gt
+        elif isinstance(note, annotated_types.Le):
+            bounds["le"] = note.le
+        elif general := vars(note):
+            bounds |= general  # pydantic's own: pattern, max_digits, decimal_places
+        else:
+            raise TypeError(f"{note!r} has no struct form yet; say here what it is")
+    if bounds.get("pattern") == NO_CONTROL_CHARACTERS:
+        del bounds["pattern"]  # Looked for once in the whole JSON; a pattern a text would cost more than all else.
+    return bounds
+
+
+def _bound(kind: Any, bounds: dict[str, Any]) -> Any:
+    if "pattern" in bounds:
+        # Python's $ also matches before a last newline.
+        bounds = bounds | {"pattern": bounds["pattern"].removesuffix("$") + r"\Z"}
+    return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+
+
+def _amount(bounds: dict[str, Any]) -> Any:
+    """An exact amount as text or a whole number."""
+    places = bounds["decimal_places"]
+    whole = bounds["max_digits"] - places
+    some = "(?=.*[1-9])" if "gt" in bounds else ""
+    text = Annotated[str, msgspec.Meta(pattern=rf"^{some}[0-9]{{1,{whole}}}(\.[0-9]{{1,{places}}})?\Z")]
+    least = {name: limit for name, limit in bounds.items() if name in ("ge", "gt")}
+    return text | Annotated[int, msgspec.Meta(**least, le=_MOST)]  # type: ignore[operator]
+
+
+BOUNDED = {name: _event_struct(model, bounded=True) for name, model in EVENT_TYPES.items()}
+"""For what callers give."""
+UNBOUNDED = {name: _event_struct(model, bounded=False) for name, model in EVENT_TYPES.items()}
+"""For what the models have taken already."""
+ANY_BOUNDED: Any = Union[tuple(BOUNDED.values())]  # noqa: UP007 - a union of a list
+ANY_UNBOUNDED: Any = Union[tuple(UNBOUNDED.values())]  # noqa: UP007 - a union of a list
