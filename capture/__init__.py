@@ -21,6 +21,7 @@ from .backends import backends_on
 from .capture import Capture
 from .counters import Counter, Counts
 from .forwarder import Forwarder
+from .intake import Intake
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
@@ -79,10 +80,9 @@ def open_capture(
             for name, make in makers.items()
         ],
         counts,
-        source=settings.source,
+        intake=Intake(counts, source=settings.source, now=now, random=random or SystemRandom()),
         strict=settings.strict,
         drain_seconds=settings.drain_seconds,
-        now=now,
         clock=clock,
         random=random or SystemRandom(),
     )

@@ -1,30 +1,29 @@
 """Takes an event from the caller: validate, scrub, append to the spool, return."""
 
+import asyncio
 import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shopstream.schemas import Event, FailedEvent, Rejected, Stage, read_event, write_fields
+from shopstream.schemas import Event, FailedEvent, Stage
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
-from shopstream.schemas.scrub import scrub_fields
 
 from .counters import Counter, Counts
-from .fields import Fields, fields_in, fields_of, remains_of
 from .forwarder import Forwarder
-from .spool import Spool
+from .intake import Intake, Refused, Taken
+from .spool import Entry, Spool
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-_ENVELOPE = ("event_id", "occurred_at", "source", "schema_version")
+_BYTES_AT_ONCE = 256 * 1024
+"""track_many writes about so much at once."""
 _Given = TypeVar("_Given")
 
 
@@ -41,16 +40,15 @@ class Capture:
         forwarders: Sequence[Forwarder],
         counts: Counts,
         *,
-        source: str,
+        intake: Intake,
         strict: bool,
         drain_seconds: float,
-        now: Callable[[], datetime],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
         self._spool, self._forwarders, self._counts = spool, tuple(forwarders), counts
-        self._source, self._strict, self._drain_seconds = source, strict, drain_seconds
-        self._now, self._clock, self._random = now, clock, random
+        self._intake, self._strict, self._drain_seconds = intake, strict, drain_seconds
+        self._clock, self._random = clock, random
         self._asleep = False
         self._closed = False
         self._complained = False
@@ -65,7 +63,32 @@ class Capture:
         Raises:
             Rejected: In strict mode only: the event is wrong. The text holds no value of it.
         """
-        return self._guarded(self._track_fields, event)
+        return self._keep(self._take(self._intake.take, event))
+
+    def track_many(self, events: Iterable[Event | Mapping[str, object]]) -> list[str | None]:
+        """The same for several, in their order, with as few writes as can be.
+
+        Raises:
+            Rejected: In strict mode only: one is wrong. Those before it may have been kept.
+        """
+        event_ids: list[str | None] = []
+        waiting: list[Taken | Refused | None] = []
+        size = 0
+        for event in events:
+            taken = self._take(self._intake.take, event)
+            waiting.append(taken)
+            size += 0 if taken is None else taken.size
+            if size > _BYTES_AT_ONCE:
+                event_ids += self._keep_many(waiting)
+                waiting, size = [], 0
+        return event_ids + self._keep_many(waiting)
+
+    async def track_async(self, event: Event | Mapping[str, object]) -> str | None:
+        """The same on a worker thread, for an event loop that must not wait even for a disk that stalls.
+
+        `track` itself may be called from a coroutine: it takes a few microseconds and waits for no network.
+        """
+        return await asyncio.to_thread(self.track, event)
 
     def track_line(self, line: bytes) -> str | None:
         """The same for an event that is one line of JSON.
@@ -73,7 +96,7 @@ class Capture:
         Raises:
             Rejected: In strict mode only: the line is no event, or a wrong one.
         """
-        return self._guarded(self._track_line, line)
+        return self._keep(self._take(self._intake.take_line, line))
 
     def track_lines(self, lines: Iterable[bytes]) -> Iterator[str | None]:
         """The same for every line of a file, as it is iterated; blank lines are passed over."""
@@ -141,17 +164,17 @@ class Capture:
 
     def forget_for_fork(self) -> None:
         """In a forked child: forward again with the first event, not before; most children track none."""
+        self._intake.forget()
         for forwarder in self._forwarders:
             forwarder.forget()
         self._asleep = not self._closed
 
-    def _guarded(self, keep: Callable[[_Given], str | None], event: _Given) -> str | None:
+    def _take(self, take: Callable[[_Given], Taken | Refused], event: _Given) -> Taken | Refused | None:
+        """What the intake makes of it; None where that fell over something nobody foresaw, which is counted."""
         if self._asleep:
             self._wake()
         try:
-            return keep(event)
-        except Rejected:
-            raise  # Strict mode.
+            return take(event)
         except Exception as error:
             # The caller's own objects take part (a mapping may be any class): whatever they do, the service goes on.
             self._counts.add(Counter.CRASHED)
@@ -162,71 +185,42 @@ class Capture:
                 logger.error("an event was not captured: %s", type(error).__name__)  # noqa: TRY400 - no payload in logs
             return None
 
-    def _track_fields(self, event: Event | Mapping[str, object]) -> str | None:
-        try:
-            fields = fields_of(event)
-        except Rejected as rejection:
-            return self._fail(rejection, b"", self._now())
-        return self._keep(fields, None)
-
-    def _track_line(self, line: bytes) -> str | None:
-        now = self._now()
-        try:
-            fields = fields_in(line, now)
-        except Rejected as rejection:
-            return self._fail(rejection, line, now)
-        return self._keep(fields, line)
-
-    def _keep(self, fields: Fields, line: bytes | None) -> str | None:
-        """Validate and spool; `line` is what the fields were read from, where they were."""
-        now = self._now()
-        numbered = fields.get("writer_id") is None and fields.get("sequence") is None
-        if numbered:
-            fields.pop("writer_id", None)
-            fields.pop("sequence", None)
-        if self._fill(fields, now):
-            line = None
-        try:
-            document = write_fields(fields)
-            event = read_event(document, now, unknown_fields="forbid")
-            if (clean := scrub_fields(fields)) is not fields:
-                document = write_fields(clean)
-                event = read_event(document, now, unknown_fields="forbid")
-        except Rejected as rejection:
-            if (clean := scrub_fields(fields)) is not fields or line is None:
-                line = remains_of(clean)
-            return self._fail(rejection, line, now)
-        if not self._spool.append(event.event_type, document, numbered=numbered):
+    def _keep(self, taken: Taken | Refused | None) -> str | None:
+        """Append it to the spool, as an event or as a failed event; the event_id of an event that was kept."""
+        if taken is None:
+            return None
+        entry = self._entry(taken)
+        if not self._spool.append_many((entry,)):
+            return None
+        if isinstance(taken, Refused):
+            self._counts.add(Counter.FAILED)
             return None
         self._counts.add(Counter.CAPTURED)
-        return event.event_id
+        return taken.event_id
 
-    def _fill(self, fields: Fields, now: datetime) -> bool:
-        """Complete the envelope; True where something was absent."""
-        absent = [name for name in _ENVELOPE if fields.get(name) is None]
-        for name in absent:
-            if name == "event_id":
-                fields[name] = make_event_id(now, self._random)
-            elif name == "occurred_at":
-                fields[name] = now
-            else:
-                fields[name] = self._source if name == "source" else SCHEMA_VERSION
-        return bool(absent)
+    def _keep_many(self, taken: Sequence[Taken | Refused | None]) -> list[str | None]:
+        there = [each for each in taken if each is not None]
+        kept = self._spool.append_many([self._entry(each) for each in there]) if there else 0
+        event_ids = [each.event_id if isinstance(each, Taken) else None for each in there[:kept]]
+        failed = event_ids.count(None)
+        self._counts.add(Counter.FAILED, failed)
+        self._counts.add(Counter.CAPTURED, kept - failed)
+        answers = iter(event_ids)
+        return [None if each is None else next(answers, None) for each in taken]
 
-    def _fail(self, rejection: Rejected, payload: bytes, now: datetime) -> str | None:
-        """Spool it as a failed event; None, for it was not kept as an event."""
+    def _entry(self, taken: Taken | Refused) -> Entry:
+        if isinstance(taken, Taken):
+            return Entry(taken.event_type, taken.document, taken.numbered)
         if self._strict:
-            raise rejection from None
+            raise taken.rejection from None
         failed = FailedEvent.of(
             Stage.CAPTURE,
-            rejection,
-            payload,
-            now,
-            otherwise=make_event_id(now, self._random),
+            taken.rejection,
+            taken.payload,
+            taken.at,
+            otherwise=make_event_id(taken.at, self._random),
         )
-        if self._spool.append(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode()):
-            self._counts.add(Counter.FAILED)
-        return None
+        return Entry(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode())
 
     def _deadline(self, seconds: float | None) -> float:
         return self._clock() + (self._drain_seconds if seconds is None else seconds)

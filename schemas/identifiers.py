@@ -11,6 +11,11 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _EVENT_ID_FIELD = re.compile(rb'"event_id"\s*:\s*"(' + _UUID.encode() + rb')"')
 _USER_ID_FIELD = re.compile(rb'"user_id"\s*:\s*"([^"\\\x00-\x1f\x7f]{1,256})"')
 
+_CHANCE_BYTES = 10
+_DRAWN_AT_ONCE = 512
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+"""The two highest bits of a UUID's 17th digit are 1 and 0."""
+
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
 
 EventId = Annotated[str, Field(pattern=f"^{_UUID}$")]
@@ -21,11 +26,35 @@ Opaque = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL_C
 
 
 def make_event_id(now: datetime, random: Random) -> str:
-    """A new UUIDv7 (RFC 9562, section 5.7): milliseconds of `now`, then 74 random bits."""
-    milliseconds = int(now.timestamp() * 1000)
-    chance = random.getrandbits(74)
-    text = f"{milliseconds << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """A new UUIDv7 (RFC 9562, section 5.7): milliseconds of `now`, the version, then 74 random bits."""
+    return _event_id(now, random.randbytes(_CHANCE_BYTES).hex())
+
+
+class EventIds:
+    """Makes many event_ids; draws its chance in blocks, for a draw from the system costs more than the rest."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._drawn: list[str] = []
+
+    def make(self, now: datetime) -> str:
+        """A new one, as make_event_id makes them."""
+        try:
+            chance = self._drawn.pop()
+        except IndexError:
+            drawn = self._random.randbytes(_CHANCE_BYTES * _DRAWN_AT_ONCE).hex(" ", _CHANCE_BYTES).split()
+            chance = drawn.pop()
+            self._drawn = drawn
+        return _event_id(now, chance)
+
+    def forget(self) -> None:
+        """In a forked child: what is drawn already is its parent's."""
+        self._drawn = []
+
+
+def _event_id(now: datetime, chance: str) -> str:
+    time = f"{int(now.timestamp() * 1000):012x}"
+    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{_VARIANT[chance[3]]}{chance[4:7]}-{chance[7:19]}"
 
 
 def find_event_id(payload: bytes) -> str | None:

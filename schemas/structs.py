@@ -1,8 +1,9 @@
 """The event types as msgspec structs, derived from the models: the quick way through the same contract.
 
-A bounded struct takes nothing that its model would refuse, but for control characters, which the JSON shows
-(`may_hold_control_characters`) and times, which only the model compares with the clock. It may refuse what the model
-takes, an amount as a Decimal say; then the model has the word, and an unbounded struct takes what it wrote.
+A struct takes nothing that its model would refuse, but for two things it cannot see: control characters, which
+show in the JSON (`may_hold_control_characters`), and times, which have to be compared with the clock. And where a
+float is meant, a Decimal is one. It may refuse what its model takes, an amount as a Decimal say; then the model has
+the word.
 """
 
 from datetime import datetime
@@ -16,24 +17,17 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from .envelope import Event
 from .events import EVENT_TYPES
 from .identifiers import NO_CONTROL_CHARACTERS
 
-FILLED_IN = ("event_id", "occurred_at", "source", "schema_version")
-"""The fields of the envelope that capture knows where the caller does not give them; here they may be absent."""
 _MOST = 2**63 - 1
 
 
 class EventStruct(msgspec.Struct, kw_only=True):
-    """Any event on its way into the spool. `Event` says what the fields mean; each event type adds its own."""
+    """What every event's struct has, and a reader of one needs; the rest is as in the model."""
 
-    event_id: str | None = None
-    occurred_at: datetime | None = None
-    user_id: str | None = None
-    session_id: str | None = None
-    source: str | None = None
-    schema_version: int | None = None
+    event_id: str
+    occurred_at: datetime
     writer_id: str | None = None
     sequence: int | None = None
 
@@ -43,19 +37,11 @@ def may_hold_control_characters(document: bytes) -> bool:
     return b"\\" in document or b"\x7f" in document
 
 
-def _event_struct(model: type[Event], *, bounded: bool) -> type[EventStruct]:
-    event_type = model.model_fields["event_type"].default
-    return cast(
-        type[EventStruct],
-        _struct(model, bounded, bases=(EventStruct,), tag_field="event_type", tag=event_type),
-    )
-
-
-def _struct(model: type[BaseModel], bounded: bool, **options: Any) -> type[msgspec.Struct]:
+def _struct(model: type[BaseModel], **options: Any) -> type[msgspec.Struct]:
     return msgspec.defstruct(
         model.__name__,
         [
-            (name, *_field(name, field, bounded))
+            _field(name, field)
             for name, field in model.model_fields.items()
             if name != options.get("tag_field")
         ],
@@ -68,33 +54,37 @@ def _struct(model: type[BaseModel], bounded: bool, **options: Any) -> type[msgsp
     )
 
 
-def _field(name: str, field: FieldInfo, bounded: bool) -> tuple[Any] | tuple[Any, Any]:
-    kind = _kind(field.annotation, field.metadata, bounded)
-    if name in FILLED_IN:
-        return kind | None, None
-    return (kind,) if field.default is PydanticUndefined else (kind, field.default)
+def _field(name: str, field: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = _kind(field.annotation, field.metadata)
+    # Defaults are not written, but a version that a later reader had to guess would be none.
+    if field.default is PydanticUndefined or name == "schema_version":
+        return name, kind
+    return name, kind, field.default
 
 
-def _kind(annotation: Any, metadata: list[Any], bounded: bool) -> Any:
+def _kind(annotation: Any, metadata: list[Any]) -> Any:
     """The msgspec type of what pydantic describes by this annotation and its constraints."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         inner = [each for note in arguments[1:] for each in (note.metadata if isinstance(note, FieldInfo) else [note])]
-        return _kind(arguments[0], inner, bounded)
+        return _kind(arguments[0], inner)
     if origin in (Union, UnionType):
-        return Union[tuple(_kind(each, [], bounded) for each in arguments)]  # noqa: UP007 - a union of a list
-    bounds = _bounds(metadata) if bounded else {}
+        return Union[tuple(_kind(each, []) for each in arguments)]  # noqa: UP007 - a union of a list
+    bounds = _bounds(metadata)
     if origin is tuple:
-        return _bound(tuple[_kind(arguments[0], [], bounded), ...], bounds)  # type: ignore[misc]
+        return _bound(tuple[_kind(arguments[0], []), ...], bounds)  # type: ignore[misc]
     if origin is Literal or annotation in (type(None), bool):
         return annotation
     if annotation is AwareDatetime:
         return Annotated[datetime, msgspec.Meta(tz=True)]
     if annotation is Decimal:
-        return _amount(bounds) if bounded else str | int
+        return _amount(bounds)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _struct(annotation, bounded)
-    if annotation in (str, int, float):
+        return _struct(annotation)
+    if annotation is float:
+        # JSON has no infinity, and orjson no whole number beyond 64 bits.
+        return _bound(float, {"ge": -float(_MOST), "le": float(_MOST)} | bounds)
+    if annotation in (str, int):
         return _bound(annotation, bounds)
     raise TypeError(f"{annotation} has no struct form yet; say here what it is")
 
@@ -138,9 +128,8 @@ def _amount(bounds: dict[str, Any]) -> Any:
     return text | Annotated[int, msgspec.Meta(**least, le=_MOST)]  # type: ignore[operator]
 
 
-BOUNDED = {name: _event_struct(model, bounded=True) for name, model in EVENT_TYPES.items()}
-"""For what callers give."""
-UNBOUNDED = {name: _event_struct(model, bounded=False) for name, model in EVENT_TYPES.items()}
-"""For what the models have taken already."""
-ANY_BOUNDED: Any = Union[tuple(BOUNDED.values())]  # noqa: UP007 - a union of a list
-ANY_UNBOUNDED: Any = Union[tuple(UNBOUNDED.values())]  # noqa: UP007 - a union of a list
+STRUCTS: dict[str, type[EventStruct]] = {
+    name: cast(type[EventStruct], _struct(model, bases=(EventStruct,), tag_field="event_type", tag=name))
+    for name, model in EVENT_TYPES.items()
+}
+"""The struct of every event type by its name."""

@@ -35,11 +35,16 @@ def read_event(line: bytes, now: datetime, *, unknown_fields: Literal["forbid", 
         event = _ANY_EVENT.validate_json(line, extra=unknown_fields)
     except ValidationError as error:
         raise _rejection(error, line) from None
-    _check_time(event.occurred_at, now)
+    check_time(event.occurred_at, now)
     return event
 
 
-def _check_time(occurred_at: datetime, now: datetime) -> None:
+def check_time(occurred_at: datetime, now: datetime) -> None:
+    """See that an event's time can be true, where now is the time of its arrival.
+
+    Raises:
+        Rejected: It is long past, or ahead by more than clocks differ.
+    """
     if not EARLIEST <= occurred_at <= now + AHEAD_ACCEPTED:
         raise Rejected(
             Reason.TIME_OUT_OF_RANGE,

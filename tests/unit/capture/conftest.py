@@ -13,6 +13,7 @@ from shopstream.capture import Capture, search
 from shopstream.capture.backends import Batch
 from shopstream.capture.counters import Counter, Counts
 from shopstream.capture.forwarder import Forwarder
+from shopstream.capture.intake import Intake
 from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
 from shopstream.capture.spool_format import Record
@@ -90,10 +91,9 @@ class Rig:
             self.spool,
             [self.forwarder] if backends else [],
             self.counts,
-            source="test",
+            intake=Intake(self.counts, source="test", now=lambda: NOW, random=random),
             strict=settings.get("strict", False),
             drain_seconds=5.0,
-            now=lambda: NOW,
             clock=self.clock,
             random=random,
         )
