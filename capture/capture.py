@@ -17,8 +17,9 @@ from shopstream.schemas.message import FAILED_EVENT
 
 from .counters import Counter, Counts
 from .forwarder import Forwarder
-from .intake import Intake, Refused, Taken
-from .spool import Entry, Spool
+from .intake import Intake, Refused
+from .spool import Spool
+from .spool_format import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +73,12 @@ class Capture:
             Rejected: In strict mode only: one is wrong. Those before it may have been kept.
         """
         event_ids: list[str | None] = []
-        waiting: list[Taken | Refused | None] = []
+        waiting: list[Entry | Refused | None] = []
         size = 0
         for event in events:
             taken = self._take(self._intake.take, event)
             waiting.append(taken)
-            size += 0 if taken is None else taken.size
+            size += 0 if taken is None else len(taken.document if isinstance(taken, Entry) else taken.payload)
             if size > _BYTES_AT_ONCE:
                 event_ids += self._keep_many(waiting)
                 waiting, size = [], 0
@@ -169,7 +170,7 @@ class Capture:
             forwarder.forget()
         self._asleep = not self._closed
 
-    def _take(self, take: Callable[[_Given], Taken | Refused], event: _Given) -> Taken | Refused | None:
+    def _take(self, take: Callable[[_Given], Entry | Refused], event: _Given) -> Entry | Refused | None:
         """What the intake makes of it; None where that fell over something nobody foresaw, which is counted."""
         if self._asleep:
             self._wake()
@@ -185,40 +186,35 @@ class Capture:
                 logger.error("an event was not captured: %s", type(error).__name__)  # noqa: TRY400 - no payload in logs
             return None
 
-    def _keep(self, taken: Taken | Refused | None) -> str | None:
+    def _keep(self, taken: Entry | Refused | None) -> str | None:
         """Append it to the spool, as an event or as a failed event; the event_id of an event that was kept."""
         if taken is None:
             return None
-        entry = self._entry(taken)
+        entry = taken if isinstance(taken, Entry) else self._failed_event(taken)
         if not self._spool.append_many((entry,)):
             return None
-        if isinstance(taken, Refused):
-            self._counts.add(Counter.FAILED)
-            return None
-        self._counts.add(Counter.CAPTURED)
-        return taken.event_id
+        self._counts.add(Counter.FAILED if entry.event_id is None else Counter.CAPTURED)
+        return entry.event_id
 
-    def _keep_many(self, taken: Sequence[Taken | Refused | None]) -> list[str | None]:
-        there = [each for each in taken if each is not None]
-        kept = self._spool.append_many([self._entry(each) for each in there]) if there else 0
-        event_ids = [each.event_id if isinstance(each, Taken) else None for each in there[:kept]]
+    def _keep_many(self, taken: Sequence[Entry | Refused | None]) -> list[str | None]:
+        there = [each if isinstance(each, Entry) else self._failed_event(each) for each in taken if each is not None]
+        kept = self._spool.append_many(there) if there else 0
+        event_ids = [entry.event_id for entry in there[:kept]]
         failed = event_ids.count(None)
         self._counts.add(Counter.FAILED, failed)
         self._counts.add(Counter.CAPTURED, kept - failed)
         answers = iter(event_ids)
         return [None if each is None else next(answers, None) for each in taken]
 
-    def _entry(self, taken: Taken | Refused) -> Entry:
-        if isinstance(taken, Taken):
-            return Entry(taken.event_type, taken.document, taken.numbered)
+    def _failed_event(self, refused: Refused) -> Entry:
         if self._strict:
-            raise taken.rejection from None
+            raise refused.rejection from None
         failed = FailedEvent.of(
             Stage.CAPTURE,
-            taken.rejection,
-            taken.payload,
-            taken.at,
-            otherwise=make_event_id(taken.at, self._random),
+            refused.rejection,
+            refused.payload,
+            refused.at,
+            otherwise=make_event_id(refused.at, self._random),
         )
         return Entry(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode())
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 class Counter(StrEnum):
     """The counters of one capture process. All start at 0 with the process and with each forked child."""
 
+    __hash__ = str.__hash__  # An enum's own is written in Python, and every event is counted.
+
     CAPTURED = "capture.captured"
     """Events validated, scrubbed and appended to the spool."""
     FAILED = "capture.failed"

@@ -15,27 +15,12 @@ from shopstream.schemas.validation import MAX_EVENT_BYTES, check_time
 
 from .counters import Counter, Counts
 from .fields import Fields, fields_in, fields_of, remains_of
+from .spool_format import Entry
 
 SCHEMA_VERSION = 1
 _write = msgspec.json.Encoder().encode
 _NOT_QUICKLY = (msgspec.ValidationError, LookupError, TypeError, UnicodeEncodeError, RecursionError, Rejected)
 """What a struct, or writing it, answers to anything out of the ordinary."""
-
-
-class Taken(NamedTuple):
-    """An event that may be kept."""
-
-    event_id: str
-    event_type: str
-    document: bytes
-    """Its JSON."""
-    numbered: bool
-    """Whether capture numbers it; False where it came with its writer's number."""
-
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        return len(self.document)
 
 
 class Refused(NamedTuple):
@@ -45,11 +30,6 @@ class Refused(NamedTuple):
     payload: bytes
     at: datetime
 
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        return len(self.payload)
-
 
 class Intake:
     """The one way in, for every event of a process, whatever form it comes in."""
@@ -58,7 +38,7 @@ class Intake:
         self._counts, self._source, self._now = counts, source, now
         self._event_ids = EventIds(random)
 
-    def take(self, event: Event | Mapping[str, object]) -> Taken | Refused:
+    def take(self, event: Event | Mapping[str, object]) -> Entry | Refused:
         """The event in an event or a mapping of its fields; the caller's own object is left as it is."""
         now = self._now()
         try:
@@ -67,7 +47,7 @@ class Intake:
             return Refused(rejection, b"", now)
         return self._take(given, None, now)
 
-    def take_line(self, line: bytes) -> Taken | Refused:
+    def take_line(self, line: bytes) -> Entry | Refused:
         """The event in one line of JSON."""
         now = self._now()
         try:
@@ -80,7 +60,7 @@ class Intake:
         """In a forked child: make none of the event_ids that its parent makes."""
         self._event_ids.forget()
 
-    def _take(self, given: Fields, line: bytes | None, now: datetime) -> Taken | Refused:
+    def _take(self, given: Fields, line: bytes | None, now: datetime) -> Entry | Refused:
         envelope: Fields = {
             "event_id": self._event_ids.make(now),
             "occurred_at": now,
@@ -91,7 +71,8 @@ class Intake:
         try:
             event = msgspec.convert(fields, STRUCTS[fields["event_type"]])  # type: ignore[index]
             document = _write(event)
-            check_time(event.occurred_at, now)
+            if event.occurred_at is not now:
+                check_time(event.occurred_at, now)
             if may_hold_control_characters(document) or len(document) > MAX_EVENT_BYTES:
                 read_event(document, now, unknown_fields="forbid")
         except _NOT_QUICKLY:
@@ -99,10 +80,11 @@ class Intake:
             as_given = fields == given
             fields |= {name: value for name, value in envelope.items() if fields[name] is None}
             return _take_slowly(fields, line if as_given else None, now)
-        return Taken(event.event_id, fields["event_type"], document, event.writer_id is None and event.sequence is None)
+        numbered = event.writer_id is None and event.sequence is None
+        return Entry(fields["event_type"], document, numbered, event.event_id)  # type: ignore[arg-type]
 
 
-def _take_slowly(fields: Fields, line: bytes | None, now: datetime) -> Taken | Refused:
+def _take_slowly(fields: Fields, line: bytes | None, now: datetime) -> Entry | Refused:
     numbered = fields.get("writer_id") is None and fields.get("sequence") is None
     if numbered:
         fields = {name: value for name, value in fields.items() if name not in ("writer_id", "sequence")}
@@ -111,4 +93,4 @@ def _take_slowly(fields: Fields, line: bytes | None, now: datetime) -> Taken | R
         event = read_event(document, now, unknown_fields="forbid")
     except Rejected as rejection:
         return Refused(rejection, remains_of(fields) if line is None else line, now)
-    return Taken(event.event_id, event.event_type, document, numbered)
+    return Entry(event.event_type, document, numbered, event.event_id)

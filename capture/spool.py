@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from random import Random
-from typing import NamedTuple
 
 from .counters import Counter, Counts
 from .spool_directory import SpoolDirectory, WriterFolder
-from .spool_format import encode
+from .spool_format import Entry, encode
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +30,6 @@ _LINE_OVERHEAD = 128
 """Bytes a line has at most beyond its document: checksum, event_type, writer_id and sequence."""
 _LAST_WRITES_SECONDS = 1.0
 """Closing waits so long for writes that other threads have under way."""
-
-
-class Entry(NamedTuple):
-    """One JSON object on its way into the spool."""
-
-    event_type: str
-    document: bytes
-    numbered: bool = True
-    """Whether it takes the writer's next sequence number, and carries it."""
 
 
 class Segment:
@@ -138,7 +128,10 @@ class Spool:
         self._complaints: set[str] = set()
 
     def _append(self, entries: Sequence[Entry], *, bounded: bool) -> int:
-        size, numbers = _size_and_numbers(entries)
+        size = numbers = 0
+        for entry in entries:
+            size += len(entry.document) + _LINE_OVERHEAD
+            numbers += entry.numbered
         if (
             self._segment is None
             or self._size >= self._segment_bytes
@@ -162,13 +155,19 @@ class Spool:
             self._complain("full", f"the spool is full ({self._max_bytes:,} bytes)")
             return 0
         lines = []
-        for event_type, document, numbered in entries:
-            if numbered:
+        for entry in entries:
+            document = entry.document
+            if entry.numbered:
                 sequence += 1
-                document = b'%b,"writer_id":"%b","sequence":%d}' % (document[:-1], writer_id, sequence)  # noqa: PLW2901
-            lines.append(encode(event_type, document))
-        written, trouble = _write(segment, lines)
-        if trouble is not None:
+                document = b'%b,"writer_id":"%b","sequence":%d}' % (document[:-1], writer_id, sequence)
+            lines.append(encode(entry.event_type, document))
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        trouble = None
+        try:
+            written = os.write(segment.descriptor, data)
+        except OSError as error:
+            written, trouble = 0, error
+        if written != len(data):
             return self._cut_short(segment, entries, lines, written, trouble)
         if self._complaints:
             logger.warning("the spool takes events again")
@@ -176,15 +175,17 @@ class Spool:
         return len(entries)
 
     def _cut_short(
-        self, segment: Segment, entries: Sequence[Entry], lines: list[bytes], written: int, trouble: OSError
+        self, segment: Segment, entries: Sequence[Entry], lines: list[bytes], written: int, error: OSError | None
     ) -> int:
         """After a write that failed, or took a part only: how many lines are whole."""
+        trouble = error or OSError(errno.ENOSPC, "the disk took a part of the lines only")
         kept = 0
         while written >= len(lines[kept]):
             written -= len(lines[kept])
             kept += 1
         lost = entries[kept:]
-        size, numbers = _size_and_numbers(lost)
+        size = sum(len(entry.document) + _LINE_OVERHEAD for entry in lost)
+        numbers = sum(entry.numbered for entry in lost)
         with self._lock:
             if segment is self._segment:
                 self._size -= size
@@ -284,25 +285,6 @@ class Spool:
         if kind not in self._complaints:
             self._complaints.add(kind)
             logger.error("%s (%s); the counters say how many events were not kept", what, kind)
-
-
-def _size_and_numbers(entries: Sequence[Entry]) -> tuple[int, int]:
-    """Bytes the entries take at most, and how many sequence numbers."""
-    size = numbers = 0
-    for entry in entries:
-        size += len(entry.document) + _LINE_OVERHEAD
-        numbers += entry.numbered
-    return size, numbers
-
-
-def _write(segment: Segment, lines: list[bytes]) -> tuple[int, OSError | None]:
-    """One write; how many bytes the disk took, and what it said where those are not all."""
-    data = lines[0] if len(lines) == 1 else b"".join(lines)
-    try:
-        written = os.write(segment.descriptor, data)
-    except OSError as error:
-        return 0, error
-    return written, None if written == len(data) else OSError(errno.ENOSPC, "the disk took a part of the lines only")
 
 
 @cache

@@ -7,13 +7,25 @@ event_type, a space, the JSON, a newline.
 import re
 import zlib
 from dataclasses import dataclass
-from functools import cache
+
+import msgspec
 
 _HEAD = re.compile(rb"[0-9a-f]{8} [a-z_]{1,64} ")
 _CHECKSUM_DIGITS = 8
 _EVENT_TYPE = re.compile(r"[a-z_]{1,64}", re.ASCII)
 _PIECES_TRIED = 64
 """A damaged line is searched for intact records at this many places at most."""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One JSON object on its way into the spool."""
+
+    event_type: str
+    document: bytes
+    numbered: bool = True
+    """Whether it takes the writer's next sequence number, and carries it."""
+    event_id: str | None = None
+    """For whoever hands it in; it stands in the document too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +51,21 @@ def encode(event_type: str, document: bytes) -> bytes:
         ValueError: The event_type is not made of lower-case letters and underscores.
     """
     # In JSON a raw newline can only stand between tokens, where a space means the same.
-    body = b"%b%b" % (_head(event_type), document.replace(b"\n", b" "))
+    body = b"%b%b" % (_HEADS[event_type], document.replace(b"\n", b" "))
     return b"%08x %b\n" % (zlib.crc32(body), body)
 
 
-@cache
-def _head(event_type: str) -> bytes:
-    if not _EVENT_TYPE.fullmatch(event_type):
-        raise ValueError("an event_type is 1 to 64 lower-case letters and underscores")
-    return event_type.encode() + b" "
+class _Heads(dict[str, bytes]):
+    """What stands before the document, by event_type."""
+
+    def __missing__(self, event_type: str) -> bytes:
+        if not _EVENT_TYPE.fullmatch(event_type):
+            raise ValueError("an event_type is 1 to 64 lower-case letters and underscores")
+        self[event_type] = head = event_type.encode() + b" "
+        return head
+
+
+_HEADS = _Heads()
 
 
 def complete_lines(buffer: bytes) -> tuple[list[bytes], int]:
