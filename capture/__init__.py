@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -38,9 +39,8 @@ __all__ = [
 ]
 
 
-def _utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
+_utc_now = partial(datetime.now, UTC)
+"""The wall clock."""
 
 
 def open_capture(

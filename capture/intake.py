@@ -18,6 +18,7 @@ from .fields import Fields, fields_in, fields_of, remains_of
 from .spool_format import Entry
 
 SCHEMA_VERSION = 1
+_ENVELOPE = ("event_id", "occurred_at", "source", "schema_version")
 _write = msgspec.json.Encoder().encode
 _NOT_QUICKLY = (msgspec.ValidationError, LookupError, TypeError, UnicodeEncodeError, RecursionError, Rejected)
 """What a struct, or writing it, answers to anything out of the ordinary."""
@@ -61,13 +62,16 @@ class Intake:
         self._event_ids.forget()
 
     def _take(self, given: Fields, line: bytes | None, now: datetime) -> Entry | Refused:
-        envelope: Fields = {
-            "event_id": self._event_ids.make(now),
-            "occurred_at": now,
-            "source": self._source,
-            "schema_version": SCHEMA_VERSION,
-        }
-        fields = scrub_fields({**envelope, **given})
+        event_id = self._event_ids.make(now)
+        fields = scrub_fields(
+            {
+                "event_id": event_id,
+                "occurred_at": now,
+                "source": self._source,
+                "schema_version": SCHEMA_VERSION,
+                **given,
+            }
+        )
         try:
             event = msgspec.convert(fields, STRUCTS[fields["event_type"]])  # type: ignore[index]
             document = _write(event)
@@ -78,7 +82,8 @@ class Intake:
         except _NOT_QUICKLY:
             # The models have the word: they take it after all, or say what is wrong.
             as_given = fields == given
-            fields |= {name: value for name, value in envelope.items() if fields[name] is None}
+            envelope = (event_id, now, self._source, SCHEMA_VERSION)
+            fields |= {name: value for name, value in zip(_ENVELOPE, envelope, strict=True) if fields[name] is None}
             return _take_slowly(fields, line if as_given else None, now)
         numbered = event.writer_id is None and event.sequence is None
         return Entry(fields["event_type"], document, numbered, event.event_id)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from random import Random
 
 from .counters import Counter, Counts
 from .spool_directory import SpoolDirectory, WriterFolder
-from .spool_format import Entry, encode
+from .spool_format import Entry, encode, encode_numbered
 
 logger = logging.getLogger(__name__)
 
@@ -156,11 +156,11 @@ class Spool:
             return 0
         lines = []
         for entry in entries:
-            document = entry.document
             if entry.numbered:
                 sequence += 1
-                document = b'%b,"writer_id":"%b","sequence":%d}' % (document[:-1], writer_id, sequence)
-            lines.append(encode(entry.event_type, document))
+                lines.append(encode_numbered(entry.event_type, entry.document, writer_id, sequence))
+            else:
+                lines.append(encode(entry.event_type, entry.document))
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         trouble = None
         try:
