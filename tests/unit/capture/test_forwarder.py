@@ -129,7 +129,7 @@ def test_a_changed_byte_costs_its_own_line_only(rig: Any) -> None:
 
 
 def test_a_hole_without_any_newline_is_passed(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shopstream.capture.forwarder.READ_BYTES", 400_000)
+    monkeypatch.setattr("shopstream.capture.folder_reader.LONGEST_LINE_BYTES", 400_000)
     rig.track(1)
     (segment,) = rig.segments()
     with segment.open("ab") as file:
@@ -183,7 +183,7 @@ def test_one_backend_waits_while_another_goes_on(rig: Any) -> None:
     rig.ship()
     assert len(ids(rig)) == 1
     assert len(rig.segments()) == 1
-    rig.forwarder.backend = "slow"
+    rig.forwarder = rig.new_forwarder(backend="slow")
     rig.ship()
     assert len(ids(rig)) == 2
     assert rig.segments() == []
