@@ -26,11 +26,13 @@ from .intake import Intake
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
+from .termination import exit_on_sigterm
 
 __all__ = [
     "Capture",
     "CaptureSettings",
     "Counter",
+    "exit_on_sigterm",
     "interaction",
     "item",
     "open_capture",

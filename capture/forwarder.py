@@ -282,7 +282,7 @@ class Forwarder:
                 if self._client is None:
                     self._client = self._make()
                 self._client.send(batch)
-            except Rejected as rejection:
+            except Rejected:
                 self._breaker.succeeded()  # It answers.
                 if len(batch) == 1 and batch[0].event_type == FAILED_EVENT:
                     # A backend that refuses even these is set up wrongly. Nothing is dropped for that.

@@ -58,7 +58,7 @@ class CaptureSettings(Settings):
     )
     forward_in_process: bool = Field(
         True,
-        description="Whether a thread of the service forwards, or `shopstream-capture forward` in a process of its own.",
+        description="Whether a thread of the service forwards; otherwise run `shopstream-capture forward` beside it.",
     )
     spool_full: Literal["refuse_newest", "drop_oldest"] = Field(
         "refuse_newest",
