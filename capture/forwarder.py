@@ -172,9 +172,7 @@ class Forwarder:
         directory = self._spool.directory
         look = self._is_draining() or self._clock() >= self._housekeeping_at
         if look:
-            directory.take_over()
-            self._spool.maintain()
-            self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS
+            self._keep_house()
         moved = False
         for folder in directory.shipped():
             for _ in range(_BATCHES_A_ROUND):
@@ -182,9 +180,15 @@ class Forwarder:
                     break
                 moved = True
         if look:
+            self._spool.make_room()  # Only now: what could be sent is not dropped.
             directory.sweep()
             self._close_readers({folder.path.name for folder in directory.shipped()})
         return moved
+
+    def _keep_house(self) -> None:
+        self._spool.directory.take_over()
+        self._spool.maintain()
+        self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -197,7 +201,8 @@ class Forwarder:
             except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody foresaw
                 logger.error("the %s forwarder goes on after %s", self.backend, _where(error))  # noqa: TRY400
                 self._counts.add(Counter.FORWARDER_ERRORS, backend=self.backend)
-                self._pause(1.0)
+                self._wake.wait(_HOUSEKEEPING_SECONDS)
+                self._wake.clear()
                 continue
             with self._served:
                 self._drains_served = asked
@@ -340,10 +345,17 @@ class Forwarder:
         retrying(self._stop, sleep=self._sleep, before_sleep=lambda _: None)(keep)
 
     def _pause(self, seconds: float) -> None:
-        if self._is_draining():
-            self._stop.wait(min(seconds, _LONGEST_WAIT_IN_DRAIN))
-        elif self._wake.wait(seconds):
-            self._wake.clear()
+        """Wait, and keep house meanwhile; a drain that is asked for ends it."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self._stop.is_set():
+            if self._is_draining():
+                self._stop.wait(min(left, _LONGEST_WAIT_IN_DRAIN))
+                return
+            if self._wake.wait(min(left, _HOUSEKEEPING_SECONDS)):
+                self._wake.clear()
+                return
+            self._keep_house()
+            self._spool.make_room()
 
     def _close_client(self) -> None:
         self._close_readers()

@@ -90,8 +90,15 @@ class Spool:
         with self._attending:
             self._look_after_segment(self._clock())
         self._measure()
-        # Ahead of need, so that no caller has to; and for writers of other processes, who may not delete anything.
-        self._drop_for(min(self._segment_bytes, self._max_bytes // 8))
+
+    def make_room(self) -> None:
+        """Where the oldest gives way to the newest: drop ahead of need, by a segment or an eighth of the spool.
+
+        Then no caller has to; and writers of other processes, whose folders are shipped here, may not do it.
+        """
+        if self._drops_oldest:
+            self._measure()
+            self._drop_for(min(self._segment_bytes, self._max_bytes // 8))
 
     def usage(self) -> tuple[int, int]:
         """Bytes of the whole spool directory, and how many it may have."""
