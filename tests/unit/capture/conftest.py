@@ -144,8 +144,8 @@ class Rig:
 def new_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
 
-    def make(directory: Path | None = None, **settings: Any) -> Rig:
-        rig = Rig(directory or tmp_path / "spool", backend=RecordingBackend(), random=Random(7), **settings)
+    def make(directory: Path | None = None, *, seed: int = 7, **settings: Any) -> Rig:
+        rig = Rig(directory or tmp_path / "spool", backend=RecordingBackend(), random=Random(seed), **settings)
         made.append(rig)
         return rig
 
