@@ -103,7 +103,7 @@ class Place:
         )
 
     def run(self, program: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(program, *arguments, **settings) as process:
+        with self.start(program, *arguments, stdin=subprocess.DEVNULL, **settings) as process:
             output, errors = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

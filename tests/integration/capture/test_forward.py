@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import Place
+
 FORWARD = "from shopstream.capture.cli import main; main()"
 TRACK_UNTIL_TOLD = """
 import os, sys
@@ -31,8 +33,8 @@ def lines_until_done(service: "subprocess.Popen[str]") -> list[str]:
     return tracked
 
 
-def service_of(place: Any, events: int, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
-    return place.start(TRACK_UNTIL_TOLD, str(events), *arguments, stdin=subprocess.PIPE, **settings)  # type: ignore[no-any-return]
+def service_of(place: Place, events: int, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
+    return place.start(TRACK_UNTIL_TOLD, str(events), *arguments, stdin=subprocess.PIPE, **settings)
 
 
 def test_a_living_service_is_forwarded_by_another_process(place: Any) -> None:
@@ -89,7 +91,11 @@ def test_of_two_forwarders_each_folder_has_exactly_one(place: Any) -> None:
 
 def test_what_could_not_be_shipped_is_75_and_said_without_payloads(place: Any) -> None:
     place.run(TRACK_UNTIL_TOLD, "10", **APART)
-    dead = {"PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "CAPTURE_DRAIN_SECONDS": "0.3", "CAPTURE_PUBSUB_TIMEOUT_SECONDS": "0.2"}
+    dead = {
+        "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
+        "CAPTURE_DRAIN_SECONDS": "0.3",
+        "CAPTURE_PUBSUB_TIMEOUT_SECONDS": "0.2",
+    }
     with place.start(FORWARD, "forward", "--json", "--every", "0.1", **dead) as forwarder:
         assert forwarder.stdout is not None
         lag = 0

@@ -19,7 +19,7 @@ MOST_PROCESSES = 3
 which = integers(0, MOST_PROCESSES - 1)
 
 
-def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:
+def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # noqa: C901 - rules beside one another
     class Lives(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
