@@ -33,7 +33,7 @@ class CaptureSettings(Settings):
         description="Whether a wrong event raises, as tests and development want, or becomes a failed event.",
     )
     batch_seconds: float = Field(
-        0.5, gt=0, le=60, description="Events wait at most about this long for others to travel with."
+        1.0, gt=0, le=60, description="Events wait at most about this long for others to travel with."
     )
     message_events: int = Field(500, ge=1, le=10_000, description="At most this many events go in one message.")
     message_bytes: int = Field(
