@@ -35,6 +35,7 @@ _HOUSEKEEPING_SECONDS = 1.0
 _FORK_SECONDS = 1.0
 """A fork waits at most this long for a send to end, for gRPC may not be forked in the middle of a call."""
 _LONGEST_WAIT_IN_DRAIN = 0.5
+_SOON_SECONDS = 0.005
 _BATCHES_A_ROUND = 16
 """No folder keeps the others waiting for longer than this."""
 _FREED_AT_ONCE = 200
@@ -204,6 +205,9 @@ class Forwarder:
                 self._wake.wait(_HOUSEKEEPING_SECONDS)
                 self._wake.clear()
                 continue
+            if self._is_draining() and self._is_behind():
+                self._stop.wait(_SOON_SECONDS)
+                continue
             with self._served:
                 self._drains_served = asked
                 self._served.notify_all()
@@ -212,6 +216,14 @@ class Forwarder:
 
     def _is_draining(self) -> bool:
         return self._drains_asked > self._drains_served and self._clock() < self._drain_until
+
+    def _is_behind(self) -> bool:
+        """True where a thread still writes to a segment that was left, and the next one has not been read for it."""
+        for folder in self._spool.directory.shipped():
+            done = folder.cursor(self.backend, self._counts).position.segment
+            if folder.active is not None and any(done <= number < folder.active for number in folder.segments()):
+                return True
+        return False
 
     def _ship_batch(self, folder: WriterFolder, *, look: bool) -> bool:
         """Send what one read gives and move the cursor; False where more is better awaited."""

@@ -365,3 +365,16 @@ def test_a_clock_put_back_between_two_starts_loses_and_repeats_nothing(new_rig: 
     tracked.append(after.track(2))
     after.ship()
     assert sorted(ids(after)) == sorted(tracked)
+
+
+def test_a_drain_awaits_the_segment_behind_one_that_is_still_written_to(rig: Any) -> None:
+    rig.forwarder.start()
+    first = rig.track(1)
+    under_way = rig.spool._segment
+    with rig.spool._attending:
+        rig.spool._let_go()
+    second = rig.track(2)
+    assert not rig.forwarder.drain(rig.clock() + 0.2)
+    del under_way
+    assert rig.forwarder.drain(rig.clock() + 5)
+    assert ids(rig) == [first, second]
