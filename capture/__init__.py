@@ -19,18 +19,21 @@ from shopstream.schemas import read_settings
 
 from .adapters import interaction, item, order, search
 from .backends import backends_on
+from .breaker import Breaker
 from .capture import Capture
 from .counters import Counter, Counts
-from .forwarder import Forwarder
+from .forwarder import BatchLimits, Forwarder
 from .intake import Intake
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
+from .termination import exit_on_sigterm
 
 __all__ = [
     "Capture",
     "CaptureSettings",
     "Counter",
+    "exit_on_sigterm",
     "interaction",
     "item",
     "open_capture",
@@ -60,7 +63,7 @@ def open_capture(
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(CaptureSettings, environ)
-    makers = backends_on(settings, environ)
+    makers = backends_on(settings, environ) if settings.forward_in_process else {}
     counts = Counts()
     spool = Spool(
         SpoolDirectory(Path(settings.spool_directory), tuple(makers), counts),
@@ -72,11 +75,27 @@ def open_capture(
         clock=clock,
         # Not a seeded generator: forked children would go on with their parent's numbers.
         random=random or SystemRandom(),
+        drops_oldest=settings.spool_full == "drop_oldest",
     )
+    limits = BatchLimits(settings.batch_seconds, settings.batch_events, settings.batch_bytes)
     capture = Capture(
         spool,
         [
-            Forwarder(spool, name, make, counts, batch_seconds=settings.batch_seconds, now=now, clock=clock)
+            Forwarder(
+                spool,
+                name,
+                make,
+                counts,
+                limits=limits,
+                breaker=Breaker(
+                    failures=settings.breaker_failures,
+                    first_seconds=1.0,
+                    longest_seconds=settings.breaker_seconds,
+                    random=random or SystemRandom(),
+                ),
+                now=now,
+                clock=clock,
+            )
             for name, make in makers.items()
         ],
         counts,

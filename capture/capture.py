@@ -17,6 +17,7 @@ from shopstream.schemas.message import FAILED_EVENT
 
 from .counters import Counter, Counts
 from .forwarder import Forwarder
+from .health import Health, health_of
 from .intake import Intake, Refused
 from .spool import Spool
 from .spool_format import Entry
@@ -108,6 +109,11 @@ class Capture:
     def counts(self) -> dict[str, int]:
         """Every counter of this process by its name; see Counter for the meanings."""
         return self._counts.snapshot()
+
+    def health(self) -> Health:
+        """How capture is in this process; cheap enough for a health check every second."""
+        spooled, most = self._spool.usage()
+        return health_of(spooled, most, tuple(forwarder.health() for forwarder in self._forwarders))
 
     def left(self) -> int:
         """Bytes of the spool that some backend has not acknowledged yet."""

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +19,9 @@ from shopstream.schemas.exit_status import ExitStatus
 from . import open_capture
 from .backends import backends_on
 from .counters import Counter
+from .health import Health
 from .inspection import Check, SpoolStatus, check_everything, spool_status
+from .logs import log_json
 from .settings import CaptureSettings
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -81,9 +86,45 @@ def drain(*, seconds: float | None, as_json: bool) -> int:
 
         shopstream-capture drain --seconds 60
     """
-    capture = open_capture()
+    capture = open_capture(_forwarding())
     capture.drain(seconds)
     return _close(capture.close(seconds), capture.counts(), as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.05),
+    default=10.0,
+    show_default=True,
+    help="Print the state each time so many seconds have passed.",
+)
+@seconds_option
+@as_json_option
+def forward(*, every: float, seconds: float | None, as_json: bool) -> int:
+    """Ship the spool of services that set CAPTURE_FORWARD_IN_PROCESS=false, until SIGTERM or SIGINT.
+
+    Then drains; ends with 75 where something is left. Several may run at once: each folder is shipped by one of
+    them. For example:
+
+        shopstream-capture forward --json
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    log_json()
+    environ = _forwarding()
+    if not backends_on(read_settings(CaptureSettings, environ), environ):
+        raise SettingsError("no backend is on, so there is nowhere to forward to: set CAPTURE_PUBSUB_ENABLED=true")
+    capture = open_capture(environ)
+    while True:
+        health = capture.health()
+        _print(as_json, {"health": asdict(health), "counts": capture.counts()}, _health_lines(health))
+        if stop.wait(every):
+            break
+    left = capture.close(seconds)
+    _print(as_json, {"counts": capture.counts(), "bytes_left": left}, [f"{left:,} bytes left in the spool"])
+    return ExitStatus.UNAVAILABLE if left else 0
 
 
 @cli.command()
@@ -126,6 +167,11 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+def _forwarding() -> dict[str, str]:
+    """The environment of a command that is there to forward, whatever the services do."""
+    return os.environ | {"CAPTURE_FORWARD_IN_PROCESS": "true"}
+
+
 def _close(left: int, counts: Mapping[str, int], *, as_json: bool) -> int:
     happened = {name: value for name, value in counts.items() if value}
     _print(
@@ -145,6 +191,17 @@ def _print(as_json: bool, value: Mapping[str, object], lines: Sequence[str]) -> 
 
 def _check_line(check: Check) -> str:
     return f"{'ok    ' if check.ok else 'FAILED'}  {check.name}: {check.detail}"
+
+
+def _health_lines(health: Health) -> list[str]:
+    return [
+        f"{health.spooled_bytes:,} bytes spooled, room for {health.room_bytes:,}",
+        *(
+            f"  {each.backend}: {each.lag_events:,} events, {each.lag_bytes:,} bytes, {each.lag_seconds:.1f} s behind, "
+            f"breaker {each.breaker}{', ' + each.last_error if each.last_error else ''}"
+            for each in health.backends
+        ),
+    ]
 
 
 def _status_lines(found: SpoolStatus) -> list[str]:

@@ -37,6 +37,10 @@ class Counter(StrEnum):
     """Segments that were deleted by somebody else before every backend had them. Alert when above 0."""
     FOLDERS_TAKEN_OVER = "capture.folders_taken_over"
     """Spool folders of other writers, dead or without a forwarder, that this process ships."""
+    DROPPED_OLDEST = "capture.dropped.oldest"
+    """Records deleted before every backend had them, to make room: CAPTURE_SPOOL_FULL is drop_oldest."""
+    BREAKER_OPENED = "capture.breaker_opened"
+    """Times a backend failed so often in a row that it is left alone for a while."""
 
 
 class Counts:
@@ -49,13 +53,22 @@ class Counts:
         """Start again from 0, as a forked child does: what its parent counted is its parent's."""
         self._lock = threading.Lock()
         self._values = dict.fromkeys(Counter, 0)
+        self._by_backend: dict[str, dict[str, int]] = {}
 
-    def add(self, counter: Counter, amount: int = 1) -> None:
-        """Count it."""
+    def add(self, counter: Counter, amount: int = 1, *, backend: str | None = None) -> None:
+        """Count it; with its backend, where it happened at one."""
         with self._lock:
             self._values[counter] += amount
+            if backend is not None:
+                values = self._by_backend.setdefault(backend, {})
+                values[str(counter)] = values.get(str(counter), 0) + amount
 
     def snapshot(self) -> dict[str, int]:
-        """Every counter by its name, 0 included, all of one moment."""
+        """Every counter by its name, 0 included, over all backends, all of one moment."""
         with self._lock:
             return {str(counter): value for counter, value in self._values.items()}
+
+    def by_backend(self) -> dict[str, dict[str, int]]:
+        """What was counted at each backend: {backend: {counter: value}}, without those that are 0."""
+        with self._lock:
+            return {backend: dict(values) for backend, values in self._by_backend.items()}

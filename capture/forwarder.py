@@ -5,11 +5,10 @@ acknowledged is still in the spool, and the next forwarder sends it.
 """
 
 import logging
-import os
 import threading
+import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,44 +18,58 @@ from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable
 from shopstream.schemas.message import FAILED_EVENT
 
 from .backends import Backend, BackendMaker, Batch
+from .breaker import Breaker
 from .counters import Counter, Counts
-from .cursor import Cursor, Position
+from .folder_reader import FolderReader
+from .health import BackendHealth
+from .lag import LagMeter
 from .spool import Spool
 from .spool_directory import WriterFolder
-from .spool_format import Damaged, Record, complete_lines, parse
+from .spool_format import Damaged, Record
 
 logger = logging.getLogger(__name__)
 
 Sleep = Callable[[float], None]
-READ_BYTES = 4 * 1024 * 1024
-"""A batch is at most this much of a segment: one request, below what backends accept in one."""
+_JITTER = wait_random_exponential(multiplier=0.2, max=30)
 _HOUSEKEEPING_SECONDS = 1.0
 _FORK_SECONDS = 1.0
 """A fork waits at most this long for a send to end, for gRPC may not be forked in the middle of a call."""
 _LONGEST_WAIT_IN_DRAIN = 0.5
+_SOON_SECONDS = 0.005
 _BATCHES_A_ROUND = 16
 """No folder keeps the others waiting for longer than this."""
+_FREED_AT_ONCE = 200
+"""Records; to free thousands in one go would keep the service's threads waiting."""
 _FAILED_NAMESPACE = uuid.UUID("5f1d3c1e-6a52-4b0e-9d55-0e6a7c4b8f21")
 
 
-def retrying(stop: threading.Event, *, sleep: Sleep, before_sleep: Callable[[RetryCallState], None]) -> Retrying:
+def retrying(
+    stop: threading.Event,
+    *,
+    sleep: Sleep,
+    before_sleep: Callable[[RetryCallState], None],
+    wait: Callable[[RetryCallState], float] = _JITTER,
+) -> Retrying:
     """Full jitter, doubling from 0.2 s to 30 s, until `stop`; then raises the last error itself."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
         stop=stop_when_event_set(stop),
-        wait=wait_random_exponential(multiplier=0.2, max=30),
+        wait=wait,
         before_sleep=before_sleep,
         sleep=sleep,
         reraise=True,
     )
 
 
-@dataclass
-class _OpenSegment:
-    """The segment a folder is being read from; held open, so that it can be read even when it is unlinked."""
+@dataclass(frozen=True)
+class BatchLimits:
+    """When a batch goes: at the first of these."""
 
-    number: int
-    descriptor: int
+    seconds: float
+    """So long after the one before, where that took all there was."""
+    events: int = 2000
+    size: int = 4 * 1024 * 1024
+    """In bytes of the spool."""
 
 
 class Forwarder:
@@ -69,19 +82,24 @@ class Forwarder:
         make: BackendMaker,
         counts: Counts,
         *,
-        batch_seconds: float,
+        limits: BatchLimits,
+        breaker: Breaker,
         now: Callable[[], datetime],
         clock: Callable[[], float],
         sleep: Sleep | None = None,
     ) -> None:
         self.backend = backend
         self._spool, self._make, self._counts = spool, make, counts
-        self._batch_seconds = batch_seconds
+        self._limits, self._breaker = limits, breaker
         self._now, self._clock = now, clock
         self._sleep = sleep or self._pause
         self._client: Backend | None = None
         self._inherited: list[Backend | None] = []
-        self._segments: dict[str, _OpenSegment] = {}
+        self._readers: dict[str, FolderReader] = {}
+        self._last_error: str | None = None
+        self._unreadable: set[str] = set()
+        self._kept_failed = False
+        self._lag = LagMeter(backend, counts)
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -132,35 +150,46 @@ class Forwarder:
 
     def forget(self) -> None:
         """After the fork, in the child: no thread, a client of its own, none of the parent's files."""
-        segments, self._segments = self._segments, {}
-        for segment in segments.values():
-            _close(segment)
+        self._close_readers()
+        self._lag = LagMeter(self.backend, self._counts)
         # Kept, not closed: closing a connection that belongs to the parent may hang the child.
         self._inherited.append(self._client)
         self._client = None
         self._start_afresh()
 
+    def health(self) -> BackendHealth:
+        """How this backend is, and how much it has not acknowledged. Cheap enough for every second."""
+        lag = self._lag.measure(self._spool.directory.shipped(), self._now())
+        return BackendHealth(
+            self.backend, self._breaker.state, lag.events, lag.size, lag.seconds, last_error=self._last_error
+        )
+
     def ship(self) -> bool:
-        """One round: send what can be read now; True where a further round may find more.
+        """One round: send what can be read now; True where it is worth while to go on at once.
 
         Raises:
             Unavailable: The backend is not ready and the forwarder is stopping.
         """
         directory = self._spool.directory
-        if self._is_draining() or self._clock() >= self._housekeeping_at:
-            directory.take_over()
-            self._spool.maintain()
-            self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS
+        look = self._is_draining() or self._clock() >= self._housekeeping_at
+        if look:
+            self._keep_house()
         moved = False
         for folder in directory.shipped():
             for _ in range(_BATCHES_A_ROUND):
-                if not self._ship_batch(folder):
+                if not self._ship_batch(folder, look=look):
                     break
                 moved = True
-                directory.sweep()
-        directory.sweep()
-        self._close_segments_gone()
+        if look:
+            self._spool.make_room()  # Only now: what could be sent is not dropped.
+            directory.sweep()
+            self._close_readers({folder.path.name for folder in directory.shipped()})
         return moved
+
+    def _keep_house(self) -> None:
+        self._spool.directory.take_over()
+        self._spool.maintain()
+        self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -172,105 +201,134 @@ class Forwarder:
                 continue  # Only where it is stopping.
             except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody foresaw
                 logger.error("the %s forwarder goes on after %s", self.backend, _where(error))  # noqa: TRY400
-                self._counts.add(Counter.FORWARDER_ERRORS)
-                self._pause(1.0)
+                self._counts.add(Counter.FORWARDER_ERRORS, backend=self.backend)
+                self._wake.wait(_HOUSEKEEPING_SECONDS)
+                self._wake.clear()
+                continue
+            if self._is_draining() and self._is_behind():
+                self._stop.wait(_SOON_SECONDS)
                 continue
             with self._served:
                 self._drains_served = asked
                 self._served.notify_all()
-            self._wake.wait(self._batch_seconds)
+            self._wake.wait(self._limits.seconds)
             self._wake.clear()
 
     def _is_draining(self) -> bool:
         return self._drains_asked > self._drains_served and self._clock() < self._drain_until
 
-    def _ship_batch(self, folder: WriterFolder) -> bool:
-        """Send what one read gives and move the cursor; False where there is nothing more to read now."""
-        cursor = folder.cursor(self.backend, self._counts)
-        numbers = [number for number in folder.segments() if number >= cursor.position.segment]
-        if not numbers:
+    def _is_behind(self) -> bool:
+        """True where a thread still writes to a segment that was left, and the next one has not been read for it."""
+        for folder in self._spool.directory.shipped():
+            done = folder.cursor(self.backend, self._counts).position.segment
+            if folder.active is not None and any(done <= number < folder.active for number in folder.segments()):
+                return True
+        return False
+
+    def _ship_batch(self, folder: WriterFolder, *, look: bool) -> bool:
+        """Send what one read gives and move the cursor; False where more is better awaited."""
+        self._kept_failed = False
+        reader = self._reader(folder)
+        try:
+            reading = reader.read(look=look)
+        except OSError as error:
+            # Too many open files, a disk that fails: it waits, the other folders go on.
+            self._counts.add(Counter.FORWARDER_ERRORS, backend=self.backend)
+            if folder.path.name not in self._unreadable:
+                self._unreadable.add(folder.path.name)
+                logger.error("%s cannot be read: %s; it is tried again", folder.path.name, _where(error))  # noqa: TRY400
             return False
-        number = numbers[0]
-        offset = cursor.position.offset if number == cursor.position.segment else 0
-        final = folder.is_final(number)  # Asked first: what is read after a yes is all there will be.
+        if reading is None:
+            return False
+        self._unreadable.discard(folder.path.name)
+        self._send(tuple(reading.records))
+        for piece, place in reading.damaged:
+            self._keep_damaged(piece, place)
+        before = reader.cursor.position
         try:
-            chunk = self._read(folder, number, offset)
+            reader.cursor.advance(reading.position)
         except OSError:
-            self._counts.add(Counter.SEGMENTS_LOST)
-            return self._advance(cursor, Position(number + 1, 0))
-        if chunk is None:
-            self._counts.add(Counter.CURSORS_RESET)
-            return self._advance(cursor, Position(number, 0))
-        if not chunk:
-            if final:
-                _close(self._segments.pop(folder.path.name))
-                self._advance(cursor, Position(number + 1, 0))
-            return final
-        lines, end = complete_lines(chunk)
-        pieces = [piece for line in lines for piece in parse(line)]
-        if not lines:
-            if not final and len(chunk) < READ_BYTES:
-                return False
-            pieces, end = [Damaged(chunk)], len(chunk)
-        self._send(tuple(piece for piece in pieces if isinstance(piece, Record)))
-        for place, piece in enumerate(pieces):
-            if isinstance(piece, Damaged):
-                self._keep_damaged(piece, f"{folder.path.name}/{number}/{offset}/{place}")
-        return self._advance(cursor, Position(number, offset + end))
+            self._counts.add(Counter.CURSORS_UNSAVED, backend=self.backend)
+        if reading.position.segment > before.segment:
+            self._spool.directory.sweep()
+        _let_go(reading.records)
+        return not reading.is_all or self._kept_failed or folder.is_final(reading.position.segment)
 
-    def _read(self, folder: WriterFolder, number: int, offset: int) -> bytes | None:
-        """Bytes of the segment from the offset on; None where it is shorter than that."""
-        held = self._segments.get(folder.path.name)
-        if held is None or held.number != number:
-            if held is not None:
-                _close(self._segments.pop(folder.path.name))
-            held = self._segments[folder.path.name] = _OpenSegment(number, folder.open_segment(number))
-        chunk = os.pread(held.descriptor, READ_BYTES, offset)
-        return chunk if chunk or os.fstat(held.descriptor).st_size >= offset else None
+    def _reader(self, folder: WriterFolder) -> FolderReader:
+        name = folder.path.name
+        reader = self._readers.get(name)
+        if reader is not None and reader.folder is not folder:
+            reader.close()
+            reader = None
+        if reader is None:
+            reader = self._readers[name] = FolderReader(
+                folder, self.backend, self._counts, most_events=self._limits.events, most_bytes=self._limits.size
+            )
+        return reader
 
-    def _advance(self, cursor: Cursor, position: Position) -> bool:
-        try:
-            cursor.advance(position)
-        except OSError:
-            self._counts.add(Counter.CURSORS_UNSAVED)
-        return True
+    def _close_readers(self, but_for: Collection[str] = ()) -> None:
+        for name in self._readers.keys() - but_for:
+            self._readers.pop(name).close()
 
     def _send(self, batch: Batch) -> None:
         """Send until acknowledged; what the backend refuses for good is halved until the refused event is alone."""
         if not batch:
             return
         try:
-            retrying(self._stop, sleep=self._sleep, before_sleep=self._count_retry)(self._send_once, batch)
+            retrying(self._stop, sleep=self._sleep, before_sleep=self._count_retry, wait=self._wait)(
+                self._send_once, batch
+            )
         except Rejected as rejection:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 self._send(batch[:middle])
                 self._send(batch[middle:])
             else:
-                self._counts.add(Counter.BACKEND_REFUSED)
+                self._counts.add(Counter.BACKEND_REFUSED, backend=self.backend)
                 self._keep_failed(rejection, batch[0].document, batch[0].document)
         else:
-            self._counts.add(Counter.FORWARDED, len(batch))
+            self._counts.add(Counter.FORWARDED, len(batch), backend=self.backend)
 
     def _send_once(self, batch: Batch) -> None:
+        if self._is_draining():
+            self._breaker.hurry(self._clock())
+        if not self._breaker.may_try(self._clock()):
+            raise Unavailable(self._last_error or f"{self.backend} is left alone for a while")
         with self._sending:
-            if self._client is None:
-                self._client = self._make()
             try:
+                if self._client is None:
+                    self._client = self._make()
                 self._client.send(batch)
             except Rejected:
+                self._breaker.succeeded()  # It answers.
                 if len(batch) == 1 and batch[0].event_type == FAILED_EVENT:
                     # A backend that refuses even these is set up wrongly. Nothing is dropped for that.
-                    raise Unavailable(f"{self.backend} refuses a failed event") from None
+                    raise self._failed(Unavailable(f"{self.backend} refuses a failed event")) from None
                 raise
+            except Unavailable as error:
+                raise self._failed(error) from None
+            except Exception as error:
+                self._failed(error)
+                raise
+        self._breaker.succeeded()
+        self._last_error = None
+
+    def _failed(self, error: Exception) -> Exception:
+        self._last_error = str(error) if isinstance(error, Unavailable) else _where(error)
+        if self._breaker.failed(self._clock()):
+            self._counts.add(Counter.BREAKER_OPENED, backend=self.backend)
+        return error
+
+    def _wait(self, state: RetryCallState) -> float:
+        return max(_JITTER(state), self._breaker.wait(self._clock()))
 
     def _count_retry(self, state: RetryCallState) -> None:
-        self._counts.add(Counter.RETRIED)
+        self._counts.add(Counter.RETRIED, backend=self.backend)
         if state.attempt_number == 1 and state.outcome is not None:
             logger.warning("events wait in the spool: %s", state.outcome.exception())
 
     def _keep_damaged(self, piece: Damaged, place: str) -> None:
-        self._counts.add(Counter.DAMAGED_LINES)
+        self._counts.add(Counter.DAMAGED_LINES, backend=self.backend)
         rejection = Rejected(
             Reason.DAMAGED_LINE, "the line was cut off or changed in the spool; its checksum does not match"
         )
@@ -294,32 +352,34 @@ class Forwarder:
         def keep() -> None:
             if not self._spool.append(FAILED_EVENT, document, numbered=False, bounded=False):
                 raise Unavailable("the spool does not take a failed event")
+            self._kept_failed = True
 
         retrying(self._stop, sleep=self._sleep, before_sleep=lambda _: None)(keep)
 
     def _pause(self, seconds: float) -> None:
-        if self._is_draining():
-            self._stop.wait(min(seconds, _LONGEST_WAIT_IN_DRAIN))
-        elif self._wake.wait(seconds):
-            self._wake.clear()
-
-    def _close_segments_gone(self) -> None:
-        there = {folder.path.name for folder in self._spool.directory.shipped()}
-        for name in self._segments.keys() - there:
-            _close(self._segments.pop(name))
+        """Wait, and keep house meanwhile; a drain that is asked for ends it."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self._stop.is_set():
+            if self._is_draining():
+                self._stop.wait(min(left, _LONGEST_WAIT_IN_DRAIN))
+                return
+            if self._wake.wait(min(left, _HOUSEKEEPING_SECONDS)):
+                self._wake.clear()
+                return
+            self._keep_house()
+            self._spool.make_room()
 
     def _close_client(self) -> None:
-        for segment in self._segments.values():
-            _close(segment)
-        self._segments = {}
+        self._close_readers()
         if self._client is not None:
             self._client.close()
             self._client = None
 
 
-def _close(segment: _OpenSegment) -> None:
-    with suppress(OSError):
-        os.close(segment.descriptor)
+def _let_go(records: list[Record]) -> None:
+    while records:
+        del records[-_FREED_AT_ONCE:]
+        time.sleep(0)
 
 
 def _where(error: Exception) -> str:

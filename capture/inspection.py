@@ -12,7 +12,7 @@ from .backends import BackendMaker
 from .counters import Counts
 from .cursor import Position
 from .settings import CaptureSettings
-from .spool_directory import SpoolDirectory, WriterFolder, is_alive, make_private
+from .spool_directory import SpoolDirectory, WriterFolder, is_alive, lines_after, make_private
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,5 @@ def _left(folder: WriterFolder, position: Position) -> Left:
     events = 0
     for number in folder.segments():
         if number >= position.segment:
-            events += _lines_after(folder.segment(number), position.offset if number == position.segment else 0)
+            events += lines_after(folder.segment(number), position.offset if number == position.segment else 0)
     return Left(events, folder.bytes_after(position))
-
-
-def _lines_after(path: Path, offset: int) -> int:
-    lines = 0
-    try:
-        with path.open("rb") as segment:
-            segment.seek(offset)
-            while chunk := segment.read(1024 * 1024):
-                lines += chunk.count(b"\n")
-    except OSError:
-        return lines  # Shipped and deleted meanwhile.
-    return lines

@@ -1,5 +1,7 @@
 """What capture reads from the environment."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -31,7 +33,7 @@ class CaptureSettings(Settings):
         description="Whether a wrong event raises, as tests and development want, or becomes a failed event.",
     )
     batch_seconds: float = Field(
-        0.2, gt=0, le=60, description="Events wait at most about this long for others to travel with."
+        1.0, gt=0, le=60, description="Events wait at most about this long for others to travel with."
     )
     message_events: int = Field(500, ge=1, le=10_000, description="At most this many events go in one message.")
     message_bytes: int = Field(
@@ -43,4 +45,22 @@ class CaptureSettings(Settings):
     pubsub_enabled: bool = Field(True, description="Whether events are forwarded to Pub/Sub.")
     pubsub_timeout_seconds: float = Field(
         5.0, gt=0, le=600, description="How long one publish request may take before it is tried again."
+    )
+    batch_events: int = Field(2000, ge=1, le=100_000, description="At most this many events go in one request.")
+    batch_bytes: int = Field(
+        4 * _MEBIBYTE, ge=1024, le=8 * _MEBIBYTE, description="At about this many bytes of the spool a request goes."
+    )
+    breaker_failures: int = Field(
+        5, ge=1, description="After so many failures in a row a backend is left alone for a while."
+    )
+    breaker_seconds: float = Field(
+        30.0, gt=0, le=600, description="The longest such while; it grows to this from one second, with full jitter."
+    )
+    forward_in_process: bool = Field(
+        True,
+        description="Whether a thread of the service forwards; otherwise run `shopstream-capture forward` beside it.",
+    )
+    spool_full: Literal["refuse_newest", "drop_oldest"] = Field(
+        "refuse_newest",
+        description="What a full spool gives up: the event that comes, or the oldest segment that some backend lacks.",
     )

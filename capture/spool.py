@@ -5,6 +5,7 @@ O_APPEND keeps the lines of threads apart, and a segment is closed by whoever le
 """
 
 import errno
+import fcntl
 import logging
 import os
 import threading
@@ -58,8 +59,10 @@ class Spool:
         now: Callable[[], datetime],
         clock: Callable[[], float],
         random: Random,
+        drops_oldest: bool = False,
     ) -> None:
         self.directory = directory
+        self._drops_oldest = drops_oldest
         self._counts = counts
         self._max_bytes, self._segment_bytes, self._segment_seconds = max_bytes, segment_bytes, segment_seconds
         self._now, self._clock, self._random = now, clock, random
@@ -87,6 +90,19 @@ class Spool:
         with self._attending:
             self._look_after_segment(self._clock())
         self._measure()
+
+    def make_room(self) -> None:
+        """Where the oldest gives way to the newest: drop ahead of need, by a segment or an eighth of the spool.
+
+        Then no caller has to; and writers of other processes, whose folders are shipped here, may not do it.
+        """
+        if self._drops_oldest:
+            self._measure()
+            self._drop_for(min(self._segment_bytes, self._max_bytes // 8))
+
+    def usage(self) -> tuple[int, int]:
+        """Bytes of the whole spool directory, and how many it may have."""
+        return self.directory.size(), self._max_bytes
 
     def close(self) -> None:
         """Nothing more comes from this writer. A later append is a new writer's."""
@@ -214,8 +230,9 @@ class Spool:
                 self._open_segment()
                 self._rotate_at, self._try_at = moment + self._segment_seconds, 0.0
             if self._room < size and moment >= self._measure_at:
-                self._measure_at = moment + _PATIENCE_SECONDS
                 self._measure()
+                self._drop_for(size)
+                self._measure_at = moment + _PATIENCE_SECONDS if self._room < size else 0.0
         finally:
             self._attending.release()
 
@@ -239,6 +256,8 @@ class Spool:
         number = self._segments + 1
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         segment = Segment(number, os.open(self._folder.segment(number), flags, _SEGMENT_MODE))
+        # Another process that ships this folder knows by it when the last write to a segment has ended.
+        fcntl.flock(segment.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._segments = self._folder.active = number
         with self._lock:
             self._segment, self._size = segment, 0
@@ -279,6 +298,11 @@ class Spool:
         with self._lock:
             # What was appended while measuring may or may not be in the figure: count it as taken.
             self._room = self._max_bytes - size - (self._appended - before)
+
+    def _drop_for(self, size: int) -> None:
+        """Where the oldest gives way to the newest: delete the oldest segments until there is room for so much."""
+        while self._drops_oldest and self._room < size and self.directory.drop_oldest():
+            self._measure()
 
     def _complain(self, kind: str, what: str) -> None:
         """Once for each kind of trouble, until the spool has taken an event again."""

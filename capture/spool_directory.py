@@ -3,12 +3,13 @@
     <directory>/<writer_id>/
         writer.lock          held (flock) by the writer for its life: who gets it knows the writer is dead
         forward.lock         held by the one process that ships the folder and deletes what was acknowledged
-        00000001.segment     lines of spool_format, only ever appended to; the last one is the writer's
+        00000001.segment     lines of spool_format, only ever appended to; held (flock) while somebody appends to it
         pubsub.cursor        how far a backend has acknowledged
 
 A lock goes with its process, however it ends, so a dead writer's folder is taken over by exactly one other.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -30,6 +31,7 @@ _WRITER_ID = re.compile(r"\d{8}T\d{6}-\d+-[0-9a-f]{8}", re.ASCII)
 """When the writer began (UTC), its process id, a random part."""
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
+_COUNTED_AT_ONCE = 256 * 1024
 
 
 class WriterFolder:
@@ -48,6 +50,8 @@ class WriterFolder:
         self.kept_open: dict[int, int] = {}
         """Segments somebody has unlinked, by the descriptor through which they can still be read."""
         self._cursors: dict[str, Cursor] = {}
+        self._in_hand: dict[str, int] = {}
+        """The segment each backend's forwarder reads; it is not dropped."""
         self._guard = threading.Lock()
 
     def segments(self) -> list[int]:
@@ -74,10 +78,34 @@ class WriterFolder:
             return False
         if self.active is not None:
             return number < self.active
+        if self._is_writer_dead():
+            return True
+        return number < max(self.segments(), default=0) and not _is_locked(self.segment(number))
+
+    def take_in_hand(self, backend: str, number: int) -> int:
+        """A descriptor to read the segment from; from now on it is not dropped, until the backend takes another.
+
+        Raises:
+            OSError: It is gone, or cannot be read.
+        """
         with self._guard:
-            if self.writer_lock is None:
-                self.writer_lock = _lock(self.path / _WRITER_LOCK)
-        return self.writer_lock is not None or number < max(self.segments(), default=0)
+            descriptor = self.open_segment(number)
+            self._in_hand[backend] = number
+            return descriptor
+
+    def drop(self, number: int, backends: Sequence[str], counts: Counts) -> int | None:
+        """Delete the segment; how many records some backend did not have, or None where it is still in use."""
+        positions = [self.cursor(backend, counts).position for backend in backends]
+        first = min(positions, default=Position(0, 0))
+        if not self.is_final(number):
+            return None
+        with self._guard:
+            if number in self._in_hand.values():
+                return None
+            offset = 0 if number > first.segment else first.offset
+            records = lines_after(self.segment(number), offset) if number >= first.segment else 0
+            self.delete_segment(number)
+            return records
 
     def leave(self, number: int, last: "weakref.ref[object]") -> None:
         """No new write goes to this segment; those under way keep `last` alive."""
@@ -98,7 +126,7 @@ class WriterFolder:
         total = 0
         for number in self.segments():
             if number >= position.segment:
-                size = self._size(number)
+                size = self.size(number)
                 total += max(size - position.offset, 0) if number == position.segment else size
         return total
 
@@ -123,7 +151,14 @@ class WriterFolder:
         for descriptor in (*kept.values(), *(lock for lock in locks if lock is not None)):
             _close(descriptor)
 
-    def _size(self, number: int) -> int:
+    def _is_writer_dead(self) -> bool:
+        with self._guard:
+            if self.writer_lock is None:
+                self.writer_lock = _lock(self.path / _WRITER_LOCK)
+            return self.writer_lock is not None
+
+    def size(self, number: int) -> int:
+        """Bytes of one segment; 0 where it is gone."""
         try:
             if (kept := self.kept_open.get(number)) is not None:
                 return os.fstat(kept).st_size
@@ -140,6 +175,7 @@ class SpoolDirectory:
         self.backends = tuple(backends)
         self._counts = counts
         self._shipped: dict[str, WriterFolder] = {}
+        self._half_made: set[str] = set()
         self._lock = threading.Lock()
 
     def release(self) -> None:
@@ -167,7 +203,13 @@ class SpoolDirectory:
         folder.writer_lock = _lock(hidden / _WRITER_LOCK)
         if self.backends:
             folder.forward_lock = _lock(hidden / _FORWARD_LOCK)
-        hidden.rename(folder.path)
+        try:
+            if folder.writer_lock is None:
+                raise BlockingIOError(errno.EAGAIN, "the new folder could not be locked", str(folder.path))
+            hidden.rename(folder.path)
+        except OSError:
+            folder.release()
+            raise
         if folder.forward_lock is not None:
             with self._lock:
                 self._shipped[writer_id] = folder
@@ -192,6 +234,23 @@ class SpoolDirectory:
                 if folder.forward_lock is not None:
                     self._shipped[folder.path.name] = folder
                     self._counts.add(Counter.FOLDERS_TAKEN_OVER)
+            self._clear_half_made()
+
+    def drop_oldest(self) -> int:
+        """Make room: delete the oldest segment that is not the newest of its writer, nor being sent just now.
+
+        Only in folders that this process ships. Gives, and counts, the records it held that some backend did not
+        have; 0 where there is no such segment.
+        """
+        with self._lock:
+            for name in sorted(self._shipped):
+                folder = self._shipped[name]
+                for number in folder.segments():
+                    dropped = folder.drop(number, self.backends, self._counts)
+                    if dropped:
+                        self._counts.add(Counter.DROPPED_OLDEST, dropped)
+                        return dropped
+        return 0
 
     def sweep(self) -> None:
         """Delete what every backend has acknowledged, and the folders of finished writers."""
@@ -205,6 +264,15 @@ class SpoolDirectory:
                 if folder.active is None and all(number < done for number in segments) and folder.is_final(done):
                     del self._shipped[name]
                     folder.delete()
+
+    def _clear_half_made(self) -> None:
+        """Remove folders whose maker died between making and naming them; each a whole look after it was first seen."""
+        hidden = {name for name in _names(self.path) if name[:1] == _HIDDEN and _WRITER_ID.fullmatch(name[1:])}
+        for name in hidden & self._half_made:
+            if (lock := _lock(self.path / name / _WRITER_LOCK)) is not None:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+                _close(lock)
+        self._half_made = hidden
 
     def acknowledged(self, folder: WriterFolder) -> int:
         """The number of the last segment that every backend has to its end."""
@@ -238,6 +306,35 @@ def is_alive(folder: WriterFolder) -> bool:
     if held is not None:
         _close(held)
     return held is None
+
+
+def lines_after(path: Path, offset: int) -> int:
+    """Lines of a segment beyond an offset, one that is cut off included; 0 where it is gone."""
+    lines, last = 0, b"\n"
+    try:
+        with path.open("rb", buffering=0) as segment:
+            segment.seek(offset)
+            while piece := segment.read(_COUNTED_AT_ONCE):
+                lines += piece.count(b"\n")
+                last = piece
+    except OSError:
+        return lines  # Shipped and deleted meanwhile.
+    return lines + (not last.endswith(b"\n"))
+
+
+def _is_locked(path: Path) -> bool:
+    """True where a thread of the segment's writer may still write to it: it is locked until the last has ended."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        _close(descriptor)
+    return False
 
 
 def _lock(path: Path) -> int | None:

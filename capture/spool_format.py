@@ -5,7 +5,9 @@ event_type, a space, the JSON, a newline.
 """
 
 import re
+import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +15,7 @@ import msgspec
 _HEAD = re.compile(rb"[0-9a-f]{8} [a-z_]{1,64} ")
 _CHECKSUM_DIGITS = 8
 _EVENT_TYPE = re.compile(r"[a-z_]{1,64}", re.ASCII)
+_OF_A_HEAD = b"0123456789abcdef "
 _PIECES_TRIED = 64
 """A damaged line is searched for intact records at this many places at most."""
 
@@ -28,8 +31,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """For whoever hands it in; it stands in the document too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One event of the spool, or one failed event."""
 
     event_type: str
@@ -85,6 +87,38 @@ def complete_lines(buffer: bytes) -> tuple[list[bytes], int]:
     """Lines that end in a newline, and how many bytes they take. What follows was cut off while being written."""
     end = buffer.rfind(b"\n") + 1
     return buffer[:end].split(b"\n")[:-1], end  # not splitlines(): it also breaks at \r
+
+
+def parse_intact(lines: Sequence[bytes]) -> list[Record] | None:
+    """The records of lines that are all undamaged; None where one is not, and each has to be parsed by itself.
+
+    A forwarder takes turns with the service's own threads, so a line costs it less than a microsecond here: all that
+    is done for each one is done in C.
+    """
+    heads = b"".join([line[: _CHECKSUM_DIGITS + 1] for line in lines])
+    if heads.translate(None, _OF_A_HEAD):
+        return None
+    bodies = [line[_CHECKSUM_DIGITS + 1 :] for line in lines]
+    try:
+        written = struct.unpack(f">{len(lines)}I", bytes.fromhex(heads.decode()))  # It passes over the spaces.
+        if written != tuple(map(zlib.crc32, bodies)):
+            return None
+        return [Record(_EVENT_TYPES[name], document) for name, _, document in [body.partition(b" ") for body in bodies]]
+    except (ValueError, struct.error):
+        return None
+
+
+class _EventTypes(dict[bytes, str]):
+    """The event_type a body begins with, as text."""
+
+    def __missing__(self, name: bytes) -> str:
+        if not _EVENT_TYPE.fullmatch(found := name.decode()):
+            raise ValueError("no event_type")
+        self[name] = found
+        return found
+
+
+_EVENT_TYPES = _EventTypes()
 
 
 def parse(line: bytes) -> list[Record | Damaged]:

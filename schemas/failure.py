@@ -45,6 +45,7 @@ class Reason(StrEnum):
     INVALID_VALUE = "invalid_value"
     TIME_OUT_OF_RANGE = "time_out_of_range"
     ROW_REFUSED = "row_refused"
+    BACKEND_REFUSED = "backend_refused"
 
 
 class Rejected(Exception):

@@ -1,7 +1,7 @@
 """Identities: the shapes they must have, and how a new event_id is made."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
 from typing import Annotated
 
@@ -67,3 +67,15 @@ def find_user_id(payload: bytes) -> str | None:
     """The user_id in such bytes, so that a failed event can be erased with the person it is about."""
     found = _USER_ID_FIELD.search(payload)
     return found[1].decode(errors="replace") if found else None
+
+
+def made_at(payload: bytes) -> datetime | None:
+    """When the event_id in these bytes was made, to the millisecond; None where there is none of version 7."""
+    event_id = find_event_id(payload)
+    if event_id is None or event_id[14] != "7":
+        return None
+    milliseconds = int(event_id[:8] + event_id[9:13], 16)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError):
+        return None

@@ -32,7 +32,9 @@ def pack(event_type: str, lines: Sequence[bytes], *, schema_version: int = 1) ->
     attributes = {"event_type": event_type, "schema_version": str(schema_version), "count": str(len(lines))}
     if len(body) >= _WORTH_COMPRESSING_BYTES:
         # mtime=0: the same lines give the same bytes.
-        return Message(gzip.compress(body, compresslevel=1, mtime=0), attributes | {"content_encoding": "gzip"})
+        compressed = gzip.compress(body, compresslevel=1, mtime=0)
+        if len(compressed) < len(body):
+            return Message(compressed, attributes | {"content_encoding": "gzip"})
     return Message(body, attributes)
 
 

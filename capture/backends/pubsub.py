@@ -1,6 +1,7 @@
 """Pub/Sub as a backend: one publish request of packed messages for each batch."""
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 import grpc
 import orjson
@@ -68,19 +69,18 @@ class PubSub:
 
 def messages_of(records: Iterable[Record], most_events: int, most_bytes: int) -> Iterator[Message]:
     """The records packed by event_type; a message holds at most so many events and, unless it is one, so many bytes."""
-    open_lines: dict[str, list[bytes]] = {}
-    open_bytes: dict[str, int] = {}
+    lines_of: dict[str, list[bytes]] = {}
     for record in records:
-        lines = open_lines.setdefault(record.event_type, [])
-        size = open_bytes.get(record.event_type, 0) + len(record.document) + 1
-        if lines and (len(lines) == most_events or size > most_bytes):
-            yield _message(record.event_type, lines)
-            lines = open_lines[record.event_type] = []
-            size = len(record.document) + 1
-        lines.append(record.document)
-        open_bytes[record.event_type] = size
-    for event_type, lines in open_lines.items():
-        yield _message(event_type, lines)
+        lines_of.setdefault(record.event_type, []).append(record.document)
+    for event_type, lines in lines_of.items():
+        sent = 0
+        while sent < len(lines):
+            part = lines[sent : sent + most_events]
+            if sum(map(len, part)) + len(part) > most_bytes:
+                # As many as fit, and one at least.
+                part = part[: max(sum(size <= most_bytes for size in accumulate(len(line) + 1 for line in part)), 1)]
+            yield _message(event_type, part)
+            sent += len(part)
 
 
 def _message(event_type: str, lines: list[bytes]) -> Message:
@@ -113,5 +113,5 @@ def _translated(error: Exception) -> Rejected | Unavailable:
     code = getattr(error, "grpc_status_code", None)
     name = code.name if code is not None else type(error).__name__
     if isinstance(error, _REJECTED):
-        return Rejected(Reason.ROW_REFUSED, f"Pub/Sub refuses the message: {name}")
+        return Rejected(Reason.BACKEND_REFUSED, f"Pub/Sub refuses the message: {name}")
     return Unavailable(f"Pub/Sub: {name}")

@@ -90,17 +90,20 @@ class Place:
     def spool(self) -> Path:
         return Path(self.environment["CAPTURE_SPOOL_DIRECTORY"])
 
-    def start(self, program: str, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
+    def start(
+        self, program: str, *arguments: str, stdin: int = subprocess.DEVNULL, **settings: str
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             env=self.environment | settings,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def run(self, program: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(program, *arguments, **settings) as process:
+        with self.start(program, *arguments, stdin=subprocess.DEVNULL, **settings) as process:
             output, errors = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

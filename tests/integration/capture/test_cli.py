@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 GOOD = {"event_type": "consent", "user_id": "u", "purpose": "analytics", "granted": True, "policy_version": "1"}
-COMMANDS = ["doctor", "status", "drain", "track"]
+COMMANDS = ["doctor", "status", "drain", "forward", "track"]
 
 
 def test_lines_of_a_file_are_sent(place: Any, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_cannot_be_reached_is_75(place: Any, tmp_path: Path) -> None:
     ("variable", "value"),
     [("CAPTURE_PUBSUB_ENABELD", "1"), ("CAPTURE_SEGMENT_BYTES", "many"), ("CAPTURE_SPOOL_DIRECTORY", "")],
 )
-@pytest.mark.parametrize("command", ["doctor", "status", "drain"])
+@pytest.mark.parametrize("command", ["doctor", "status", "drain", "forward"])
 def test_a_wrong_setting_is_2_and_named(place: Any, command: str, variable: str, value: str) -> None:
     ended = place.command(command, **{variable: value})
     assert ended.returncode == 2

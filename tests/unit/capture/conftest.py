@@ -11,8 +11,9 @@ import pytest
 
 from shopstream.capture import Capture, search
 from shopstream.capture.backends import Batch
+from shopstream.capture.breaker import Breaker
 from shopstream.capture.counters import Counter, Counts
-from shopstream.capture.forwarder import Forwarder
+from shopstream.capture.forwarder import BatchLimits, Forwarder
 from shopstream.capture.intake import Intake
 from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
@@ -85,6 +86,7 @@ class Rig:
             now=lambda: NOW,
             clock=self.clock,
             random=random,
+            drops_oldest=settings.get("drops_oldest", False),
         )
         self.forwarder = self.new_forwarder()
         self.capture = Capture(
@@ -98,17 +100,22 @@ class Rig:
             random=random,
         )
 
-    def new_forwarder(self, sleep: Callable[[float], None] | None = None) -> Forwarder:
+    def new_forwarder(self, sleep: Callable[[float], None] | None = None, *, backend: str = "recording") -> Forwarder:
         return Forwarder(
             self.spool,
-            "recording",
+            backend,
             lambda: self.backend,
             self.counts,
-            batch_seconds=0.01,
+            limits=BatchLimits(0.01, self._settings.get("batch_events", 2000)),
+            breaker=Breaker(failures=5, first_seconds=1.0, longest_seconds=30.0, random=self._random),
             now=lambda: NOW,
-            sleep=sleep or self.waits.append,
+            sleep=sleep or self.wait,
             clock=self.clock,
         )
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock.seconds += seconds
 
     def track(self, number: int = 0, **more: Any) -> str | None:
         return self.capture.track(search(query_id=f"q-{number}", query="red wine", **more))
@@ -137,8 +144,8 @@ class Rig:
 def new_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
 
-    def make(directory: Path | None = None, **settings: Any) -> Rig:
-        rig = Rig(directory or tmp_path / "spool", backend=RecordingBackend(), random=Random(7), **settings)
+    def make(directory: Path | None = None, *, seed: int = 7, **settings: Any) -> Rig:
+        rig = Rig(directory or tmp_path / "spool", backend=RecordingBackend(), random=Random(seed), **settings)
         made.append(rig)
         return rig
 

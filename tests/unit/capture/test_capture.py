@@ -135,7 +135,12 @@ def test_a_wrong_line_raises_in_strict_mode(new_rig: Any, reason: Reason) -> Non
 
 
 def test_every_reason_has_a_way_to_it() -> None:
-    elsewhere = {Reason.ROW_REFUSED, Reason.UNREADABLE_MESSAGE, Reason.DAMAGED_LINE}  # In test_forwarder.
+    elsewhere = {
+        Reason.ROW_REFUSED,
+        Reason.BACKEND_REFUSED,
+        Reason.UNREADABLE_MESSAGE,
+        Reason.DAMAGED_LINE,
+    }  # In test_forwarder.
     assert set(Reason) - elsewhere == set(REASONS)
 
 

@@ -1,3 +1,6 @@
+import errno
+import fcntl
+import os
 from typing import Any
 
 import orjson
@@ -129,7 +132,7 @@ def test_a_changed_byte_costs_its_own_line_only(rig: Any) -> None:
 
 
 def test_a_hole_without_any_newline_is_passed(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shopstream.capture.forwarder.READ_BYTES", 400_000)
+    monkeypatch.setattr("shopstream.capture.folder_reader.LONGEST_LINE_BYTES", 400_000)
     rig.track(1)
     (segment,) = rig.segments()
     with segment.open("ab") as file:
@@ -183,7 +186,7 @@ def test_one_backend_waits_while_another_goes_on(rig: Any) -> None:
     rig.ship()
     assert len(ids(rig)) == 1
     assert len(rig.segments()) == 1
-    rig.forwarder.backend = "slow"
+    rig.forwarder = rig.new_forwarder(backend="slow")
     rig.ship()
     assert len(ids(rig)) == 2
     assert rig.segments() == []
@@ -194,7 +197,6 @@ def test_a_thread_survives_what_nobody_foresaw(new_rig: Any) -> None:
     event_id = rig.track(user_id="someone")
     rig.backend.answers = [ZeroDivisionError("someone")]
     forwarder = rig.new_forwarder()
-    forwarder._pause = lambda _: None
     forwarder.start()
     assert forwarder.close(rig.clock() + 5)
     assert ids(rig) == [event_id]
@@ -239,3 +241,140 @@ def test_no_log_line_holds_a_payload(rig: Any, caplog: pytest.LogCaptureFixture)
     rig.ship()
     assert "samebne" not in caplog.text
     assert orjson.loads(orjson.dumps(rig.backend.failed()))
+
+
+def test_a_write_still_under_way_in_a_retired_segment_is_awaited_by_another_process(new_rig: Any) -> None:
+    writer = new_rig(forwards=False, segment_bytes=4096)
+    tracked = [writer.track(1)]
+    (first,) = writer.segments()
+    under_way = writer.spool._segment  # What a thread in the middle of its write holds.
+    late = first.read_bytes()
+    with writer.spool._attending:
+        writer.spool._let_go()
+    tracked.append(writer.track(2))
+    shipper = new_rig()
+    shipper.ship()
+    assert ids(shipper) == tracked[:1]
+    os.write(under_way.descriptor, late)
+    del under_way
+    shipper.ship()
+    assert ids(shipper) == [tracked[0], tracked[0], tracked[1]]
+
+
+def test_batches_are_bounded_by_events_and_one_a_round_where_all_was_taken(new_rig: Any) -> None:
+    rig = new_rig(batch_events=100)
+    sizes: list[int] = []
+    send = rig.backend.send
+
+    def counting(batch: Any) -> None:
+        sizes.append(len(batch))
+        send(batch)
+        rig.track()  # The service goes on meanwhile.
+
+    rig.backend.send = counting
+    for number in range(250):
+        rig.track(number)
+    rig.clock.seconds += 1
+    while rig.forwarder.ship():
+        pass
+    assert sum(sizes) >= 250
+    assert len(sizes) <= 4
+
+
+def test_a_segment_that_cannot_be_opened_now_waits_and_the_others_go_on(
+    rig: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = rig.track(1)
+    rig.kill()
+    after = rig.restart()
+    second = after.track(2)
+    after.spool.directory.take_over()
+    stuck = after.spool.directory.shipped()[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(stuck, "open_segment", fails_with(errno.EMFILE))
+        after.ship()
+        after.ship()
+    healthy = ids(after)
+    assert len(healthy) == 1
+    assert len([entry for entry in caplog.records if "cannot be read" in entry.message]) == 1
+    after.ship()
+    assert set(ids(after)) == {first, second}
+    assert after.count(Counter.SEGMENTS_LOST) == 0
+
+
+def fails_with(number: int) -> Any:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_cursor_beyond_the_end_of_its_segment_sends_again(rig: Any) -> None:
+    tracked = [rig.track(number) for number in range(10)]
+    rig.ship()
+    rig.kill()
+    (segment,) = rig.segments()
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(lines[:3]))
+    after = rig.restart()
+    after.ship()
+    assert ids(rig) == tracked + tracked[:3]
+    assert after.count(Counter.CURSORS_RESET) == 1
+
+
+def test_an_idle_forwarder_lists_no_directory_and_opens_no_file(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.track()
+    rig.ship()
+    touched: list[str] = []
+    for name in ("listdir", "open", "stat"):
+        monkeypatch.setattr(os, name, lambda *_, name=name, **__: touched.append(name))
+    assert not rig.forwarder.ship()
+    monkeypatch.undo()
+    assert touched == []
+
+
+def test_a_folder_left_half_made_by_a_dead_process_is_removed(rig: Any) -> None:
+    rig.track()
+    half_made = rig.directory / ".20261120T120000-4711-0123abcd"
+    half_made.mkdir()
+    (half_made / "writer.lock").touch()
+    rig.ship()
+    rig.ship()
+    assert not half_made.exists()
+
+
+def test_a_folder_that_is_just_being_made_is_left_alone(rig: Any) -> None:
+    rig.track()
+    being_made = rig.directory / ".20261120T120000-4711-0123abcd"
+    being_made.mkdir()
+    with (being_made / "writer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rig.ship()
+        rig.ship()
+        assert being_made.exists()
+
+
+def test_a_clock_put_back_between_two_starts_loses_and_repeats_nothing(new_rig: Any) -> None:
+    """Writer ids begin with the wall clock, and only their order in the directory follows from it."""
+    rig = new_rig()
+    tracked = [rig.track(1)]
+    rig.kill()
+    folder = next(rig.directory.iterdir())
+    folder.rename(folder.with_name("2999" + folder.name[4:]))
+    after = rig.restart()
+    tracked.append(after.track(2))
+    after.ship()
+    assert sorted(ids(after)) == sorted(tracked)
+
+
+def test_a_drain_awaits_the_segment_behind_one_that_is_still_written_to(rig: Any) -> None:
+    rig.forwarder.start()
+    first = rig.track(1)
+    under_way = rig.spool._segment
+    with rig.spool._attending:
+        rig.spool._let_go()
+    second = rig.track(2)
+    assert not rig.forwarder.drain(rig.clock() + 0.2)
+    del under_way
+    assert rig.forwarder.drain(rig.clock() + 5)
+    assert ids(rig) == [first, second]

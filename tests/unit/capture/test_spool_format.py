@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis.strategies import binary, data, from_regex, integers, lists, tuples
 
-from shopstream.capture.spool_format import Damaged, Record, complete_lines, encode, parse
+from shopstream.capture.spool_format import Damaged, Record, complete_lines, encode, parse, parse_intact
 
 event_types = from_regex(r"[a-z_]{1,20}", fullmatch=True)
 documents = binary(max_size=80)
@@ -69,3 +69,17 @@ def test_any_bytes_are_a_record_or_damaged(line: bytes) -> None:
 def test_an_event_type_that_would_break_the_line_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="event_type"):
         encode(name, b"{}")
+
+
+@given(records, data())
+def test_many_lines_read_at_once_are_what_each_is_by_itself_or_left_to_that(written: Written, choice: Any) -> None:
+    whole = bytearray(b"".join(encode(*each) for each in written))
+    for _ in range(choice.draw(integers(0, 2)) if whole else 0):
+        whole[choice.draw(integers(0, len(whole) - 1))] ^= choice.draw(integers(1, 255))
+    lines = complete_lines(bytes(whole))[0]
+    one_by_one = [parse(line) for line in lines]
+    at_once = parse_intact(lines)
+    if at_once is None:
+        assert any(len(pieces) > 1 or isinstance(pieces[0], Damaged) for pieces in one_by_one)
+    else:
+        assert [[record] for record in at_once] == one_by_one
