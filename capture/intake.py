@@ -13,7 +13,7 @@ from shopstream.schemas.scrub import scrub_fields
 from shopstream.schemas.structs import STRUCTS, may_hold_control_characters
 from shopstream.schemas.validation import MAX_EVENT_BYTES, check_time
 
-from .counters import Counter, Counts
+from .counters import Counts
 from .fields import Fields, fields_in, fields_of, remains_of
 from .spool_format import Entry
 

@@ -69,6 +69,23 @@ class Spool:
         self._start_afresh()
         _live_spools().add(self)
 
+    def _start_afresh(self) -> None:
+        self._lock = threading.Lock()
+        """For taking numbers and swapping the segment; never held across I/O."""
+        self._attending = threading.Lock()
+        """Held by the one thread that opens, closes or measures; the others go on appending meanwhile."""
+        self._folder: WriterFolder | None = None
+        self._segment: Segment | None = None
+        self._segments = 0
+        self._size = 0
+        self._rotate_at = 0.0
+        self._sequence = 0
+        self._writer_id = b""
+        self._room = 0
+        self._appended = 0
+        self._look_at = self._measure_at = self._try_at = 0.0
+        self._complaints: set[str] = set()
+
     def append(self, event_type: str, document: bytes, *, numbered: bool = True, bounded: bool = True) -> bool:
         """Append one JSON object as one record, with one write; False where it was not kept, which is counted.
 
@@ -126,23 +143,6 @@ class Spool:
         self.directory.forget()
         self._counts.reset()
 
-    def _start_afresh(self) -> None:
-        self._lock = threading.Lock()
-        """For taking numbers and swapping the segment; never held across I/O."""
-        self._attending = threading.Lock()
-        """Held by the one thread that opens, closes or measures; the others go on appending meanwhile."""
-        self._folder: WriterFolder | None = None
-        self._segment: Segment | None = None
-        self._segments = 0
-        self._size = 0
-        self._rotate_at = 0.0
-        self._sequence = 0
-        self._writer_id = b""
-        self._room = 0
-        self._appended = 0
-        self._look_at = self._measure_at = self._try_at = 0.0
-        self._complaints: set[str] = set()
-
     def _append(self, entries: Sequence[Entry], *, bounded: bool) -> int:
         size = numbers = 0
         for entry in entries:
@@ -170,13 +170,7 @@ class Spool:
             self._counts.add(Counter.REFUSED_FULL, len(entries))
             self._complain("full", f"the spool is full ({self._max_bytes:,} bytes)")
             return 0
-        lines = []
-        for entry in entries:
-            if entry.numbered:
-                sequence += 1
-                lines.append(encode_numbered(entry.event_type, entry.document, writer_id, sequence))
-            else:
-                lines.append(encode(entry.event_type, entry.document))
+        lines = _lines(entries, writer_id, sequence)
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         trouble = None
         try:
@@ -309,6 +303,18 @@ class Spool:
         if kind not in self._complaints:
             self._complaints.add(kind)
             logger.error("%s (%s); the counters say how many events were not kept", what, kind)
+
+
+def _lines(entries: Sequence[Entry], writer_id: bytes, sequence: int) -> list[bytes]:
+    """The lines of the entries; those that are numbered get the numbers after `sequence`."""
+    lines = []
+    for entry in entries:
+        if entry.numbered:
+            sequence += 1
+            lines.append(encode_numbered(entry.event_type, entry.document, writer_id, sequence))
+        else:
+            lines.append(encode(entry.event_type, entry.document))
+    return lines
 
 
 @cache

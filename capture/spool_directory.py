@@ -15,8 +15,7 @@ import os
 import re
 import shutil
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,8 +44,8 @@ class WriterFolder:
         """Held here: this process ships the folder."""
         self.active: int | None = None
         """The segment that a writer of this process appends to, or will."""
-        self._left: dict[int, weakref.ref[object]] = {}
-        """Segments that writer has left, by what lives until the last thread has ended its write to it."""
+        self._left: dict[int, Callable[[], object | None]] = {}
+        """Segments that writer has left, by what gives None once the last thread has ended its write to it."""
         self.kept_open: dict[int, int] = {}
         """Segments somebody has unlinked, by the descriptor through which they can still be read."""
         self._cursors: dict[str, Cursor] = {}
@@ -107,7 +106,7 @@ class WriterFolder:
             self.delete_segment(number)
             return records
 
-    def leave(self, number: int, last: "weakref.ref[object]") -> None:
+    def leave(self, number: int, last: Callable[[], object | None]) -> None:
         """No new write goes to this segment; those under way keep `last` alive."""
         self._left[number] = last
         self.active = number + 1

@@ -21,6 +21,8 @@ from .events import EVENT_TYPES
 from .identifiers import NO_CONTROL_CHARACTERS
 
 _MOST = 2**63 - 1
+_Kind = Any
+"""What typing and msgspec take for a type: a class, or one of their many forms, which have no type in common."""
 
 
 class EventStruct(msgspec.Struct, kw_only=True):
@@ -33,28 +35,31 @@ class EventStruct(msgspec.Struct, kw_only=True):
 
 
 def may_hold_control_characters(document: bytes) -> bool:
-    """True where a text in the JSON might hold a control character: JSON writes all of them but DEL with a \\."""
+    """True where a text in the JSON might hold a control character: JSON escapes all of them but DEL."""
     return b"\\" in document or b"\x7f" in document
 
 
-def _struct(model: type[BaseModel], **options: Any) -> type[msgspec.Struct]:
+def _struct(model: type[BaseModel], *, event_type: str | None = None) -> type[msgspec.Struct]:
+    """The struct of a part of an event, or, with its event_type, of an event."""
     return msgspec.defstruct(
         model.__name__,
         [
             _field(name, field)
             for name, field in model.model_fields.items()
-            if name != options.get("tag_field")
+            if event_type is None or name != "event_type"
         ],
+        bases=None if event_type is None else (EventStruct,),
         namespace={"__doc__": model.__doc__},
+        tag=event_type,
+        tag_field=None if event_type is None else "event_type",
         kw_only=True,
         omit_defaults=True,
         forbid_unknown_fields=True,
         gc=False,  # An event holds no reference to itself, and the collector need not look at ten results each.
-        **options,
     )
 
 
-def _field(name: str, field: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+def _field(name: str, field: FieldInfo) -> tuple[str, _Kind] | tuple[str, _Kind, Any]:
     kind = _kind(field.annotation, field.metadata)
     # Defaults are not written, but a version that a later reader had to guess would be none.
     if field.default is PydanticUndefined or name == "schema_version":
@@ -62,9 +67,10 @@ def _field(name: str, field: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any
     return name, kind, field.default
 
 
-def _kind(annotation: Any, metadata: list[Any]) -> Any:
+def _kind(annotation: _Kind, metadata: list[Any]) -> _Kind:
     """The msgspec type of what pydantic describes by this annotation and its constraints."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
+    origin: _Kind = get_origin(annotation)
+    arguments = get_args(annotation)
     if origin is Annotated:
         inner = [each for note in arguments[1:] for each in (note.metadata if isinstance(note, FieldInfo) else [note])]
         return _kind(arguments[0], inner)
@@ -73,19 +79,24 @@ def _kind(annotation: Any, metadata: list[Any]) -> Any:
     bounds = _bounds(metadata)
     if origin is tuple:
         return _bound(tuple[_kind(arguments[0], []), ...], bounds)  # type: ignore[misc]
-    if origin is Literal or annotation in (type(None), bool):
-        return annotation
-    if annotation is AwareDatetime:
-        return Annotated[datetime, msgspec.Meta(tz=True)]
-    if annotation is Decimal:
-        return _amount(bounds)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _struct(annotation)
+    return annotation if origin is Literal else _plain(annotation, bounds)
+
+
+def _plain(annotation: _Kind, bounds: dict[str, Any]) -> _Kind:
+    """The same for what has no parts."""
+    if annotation in (type(None), bool):
+        return annotation
+    if annotation in (str, int):
+        return _bound(annotation, bounds)
     if annotation is float:
         # JSON has no infinity, and orjson no whole number beyond 64 bits.
         return _bound(float, {"ge": -float(_MOST), "le": float(_MOST)} | bounds)
-    if annotation in (str, int):
-        return _bound(annotation, bounds)
+    if annotation is Decimal:
+        return _amount(bounds)
+    if annotation is AwareDatetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
     raise TypeError(f"{annotation} has no struct form yet; say here what it is")
 
 
@@ -111,25 +122,24 @@ def _bounds(metadata: list[Any]) -> dict[str, Any]:
     return bounds
 
 
-def _bound(kind: Any, bounds: dict[str, Any]) -> Any:
+def _bound(kind: _Kind, bounds: dict[str, Any]) -> _Kind:
     if "pattern" in bounds:
         # Python's $ also matches before a last newline.
         bounds = bounds | {"pattern": bounds["pattern"].removesuffix("$") + r"\Z"}
     return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
 
 
-def _amount(bounds: dict[str, Any]) -> Any:
+def _amount(bounds: dict[str, Any]) -> _Kind:
     """An exact amount as text or a whole number."""
     places = bounds["decimal_places"]
     whole = bounds["max_digits"] - places
     some = "(?=.*[1-9])" if "gt" in bounds else ""
     text = Annotated[str, msgspec.Meta(pattern=rf"^{some}[0-9]{{1,{whole}}}(\.[0-9]{{1,{places}}})?\Z")]
     least = {name: limit for name, limit in bounds.items() if name in ("ge", "gt")}
-    return text | Annotated[int, msgspec.Meta(**least, le=_MOST)]  # type: ignore[operator]
+    return text | Annotated[int, msgspec.Meta(**least, le=_MOST)]
 
 
 STRUCTS: dict[str, type[EventStruct]] = {
-    name: cast(type[EventStruct], _struct(model, bases=(EventStruct,), tag_field="event_type", tag=name))
-    for name, model in EVENT_TYPES.items()
+    name: cast(type[EventStruct], _struct(model, event_type=name)) for name, model in EVENT_TYPES.items()
 }
 """The struct of every event type by its name."""

@@ -82,7 +82,7 @@ ODD = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.sampled_from(["", "a\n", "EUR\n", "\x7f", "a\x00", "ü" * 256, "ü" * 257, "x" * 2049, "\ud800", 'say "a"', "\\"]),
-    st.sampled_from(["1", "0", "0.0", "-1", "1e3", "1.0000000001", "9" * 29, "9" * 30, "NaN", "1_0", " 1", "١"]),
+    st.sampled_from(["1", "0", "0.0", "-1", "1e3", "1.0000000001", "9" * 29, "9" * 30, "NaN", "1_0", " 1", "\u0661"]),
     st.sampled_from([NOW, NOW.astimezone(timezone(timedelta(hours=5, minutes=30))), NOW.replace(tzinfo=None)]),
     st.sampled_from(["2026-11-20T12:00:00Z", "2026-11-20 12:00:00+02:00", "2026-11-20T12:00:00", "2026-11-20", "now"]),
     st.lists(st.text(max_size=3), max_size=3),
