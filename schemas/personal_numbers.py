@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-RUN = re.compile(r"(?<![0-9])[+(]{0,2}[0-9](?:[ \t().\-/]{0,3}[0-9])*")
+RUN = re.compile(r"(?:(?<![0-9])|(?=[+(]))[+(]{0,2}[0-9](?:[ \t().\-/]{0,3}[0-9])*")
 """Digits with at most three separators between them, with the + and ( before them."""
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2} ?[0-9]{2}(?:[ .\-]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
 """Two letters, two check digits, and as much after them as any country has."""
@@ -30,7 +30,7 @@ MOST_LOOKUPS = 40
 _DIGITS = re.compile(r"[0-9]+")
 _DATE = re.compile(r"[0-3]?[0-9][.\-/][01]?[0-9][.\-/](?:19|20)[0-9]{2}(?![0-9])")
 _PHONE_WORD = re.compile(
-    r"(?:^|\W)(?:tel|tlf|fon|tele(?:ph|f)on[oe]?n?(?:nummer)?|t[ée]l(?:[ée]phone)?|phone|handy(?:nummer)?|mobile?|m[óo]vil"
+    r"(?:^|[^\w\[])(?:tel|tlf|fon|tele(?:ph|f)on[oe]?n?(?:nummer)?|t[ée]l(?:[ée]phone)?|phone|handy(?:nummer)?|mobile?|m[óo]vil"
     r"|cell|cellulare|whatsapp|call|rufnummer|num[ée]ro)(?:\W{1,2}(?:no|nr|number|nummer|is|ist|est|me|at|on|:))*"
     r"[.:# ]{0,3}$",
     re.IGNORECASE,
@@ -102,19 +102,25 @@ def is_phone(text: str) -> bool:
 def numbers(text: str) -> Iterator[tuple[str, int, int]]:
     """Every card and phone number of a text: the rule's name, where it begins and where it ends."""
     lookups = _Lookups()
+    done = 0
     for run in RUN.finditer(text):
         if run.end() - run.start() >= _NATIONAL_MIN:
             groups = [_Group(match[0], match.start(), match.end()) for match in _DIGITS.finditer(text, *run.span())]
-            yield from _in_run(text, run.start(), groups, lookups)
+            for found in _in_run(text, run.start(), groups, lookups, done):
+                yield found
+                done = found[2]
 
 
-def _in_run(text: str, start: int, groups: list[_Group], lookups: _Lookups) -> Iterator[tuple[str, int, int]]:
+def _in_run(
+    text: str, start: int, groups: list[_Group], lookups: _Lookups, done: int
+) -> Iterator[tuple[str, int, int]]:
+    """Those of one run; what ends at `done` is replaced and no part of a word any more."""
     at = 0
     while at < len(groups):
         begin = start if at == 0 else groups[at].start
         if count := _card_groups(groups, at):
             yield "card", groups[at].start, groups[at + count - 1].end
-        elif count := _phone_groups(text, begin, groups, at, lookups):
+        elif count := _phone_groups(text, begin, groups, at, lookups, alone=begin == done):
             opened = at > 0 and text[groups[at].start - 1] in "(+"
             yield "phone", begin - 1 if opened else begin, groups[at + count - 1].end
         at += count or 1
@@ -137,12 +143,12 @@ def _card_groups(groups: list[_Group], at: int) -> int:
     return 0
 
 
-def _phone_groups(text: str, begin: int, groups: list[_Group], at: int, lookups: _Lookups) -> int:
+def _phone_groups(text: str, begin: int, groups: list[_Group], at: int, lookups: _Lookups, *, alone: bool) -> int:
     """How many groups from `at` on are one phone number; 0 where they are none."""
     mark = text[begin : groups[at].start]
     if at > 0:
         mark = text[groups[at - 1].end : groups[at].start].lstrip(" ).-/\t")
-    if begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] in "_.,"):
+    if not alone and (text[begin - 1].isalnum() or text[begin - 1] in "_.,"):
         return 0
     if "+" in mark:
         return _longest(text, groups, at, lookups, international="+")
@@ -158,9 +164,7 @@ def _phone_groups(text: str, begin: int, groups: list[_Group], at: int, lookups:
 def _longest(text: str, groups: list[_Group], at: int, lookups: _Lookups, *, international: str = "") -> int:
     """The longest way to read a phone number from `at` on that the plan of a country knows."""
     least = _INTERNATIONAL_MIN if international else _NATIONAL_MIN
-    single = (
-        len(groups[at].digits) == 1 and len(groups) > at + 3 and len(groups[at + 1].digits) == 1 and not international
-    )
+    single = not international and [len(group.digits) for group in groups[at : at + 3]] == [1, 1, 1]
     digits, ways = "", []
     for count, group in enumerate(groups[at : at + _LONGEST_PHONE], start=1):
         if (len(group.digits) == 1) != single and not (international and count <= 3):  # noqa: PLR2004 - +33 (0) 1 42…
@@ -171,8 +175,6 @@ def _longest(text: str, groups: list[_Group], at: int, lookups: _Lookups, *, int
             break
         if len(digits) >= least:
             ways.append((count, digits))
-    if text[groups[at].end : groups[at].end + 1].isalpha() and len(ways) == 1:
-        return 0
     for count, number in reversed(ways[-4:] if not single else ways[-1:]):
         after = groups[at + count - 1].end
         if after < len(text) and (text[after].isalnum() or text[after] == "_"):
