@@ -1,10 +1,14 @@
 """What capture reads from the environment."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shopstream.schemas import Settings
 from shopstream.schemas.identifiers import Opaque
+
+from .consent import WithoutConsent
 
 _MEBIBYTE = 1024 * 1024
 
@@ -43,4 +47,20 @@ class CaptureSettings(Settings):
     pubsub_enabled: bool = Field(True, description="Whether events are forwarded to Pub/Sub.")
     pubsub_timeout_seconds: float = Field(
         5.0, gt=0, le=600, description="How long one publish request may take before it is tried again."
+    )
+    user_id_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret of the keyed hash that takes the place of a user_id that is an e-mail address or a phone "
+        "number; the same on every host. Without it such an event is kept without its user_id.",
+    )
+    consent_otherwise: Literal["granted", "denied"] = Field(
+        "granted",
+        description="What counts for a user of whose consent to analytics nothing is known. `denied` where shoppers "
+        "must opt in and the service does not ask before it calls capture.",
+    )
+    without_consent: WithoutConsent = Field(
+        WithoutConsent.ANONYMISE,
+        description="What becomes of an event without consent to analytics: `anonymise` keeps it without user_id and "
+        "session_id, `drop` does not keep it.",
     )
