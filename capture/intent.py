@@ -38,19 +38,19 @@ _UNIT, _BEGINS_PHRASE = 16384, 32768
 _DESCRIBES = _ATTRIBUTE | _SIZE | _NUMBER
 
 RULES: dict[str, tuple[str, float]] = {
-    "question_mark": ("question", 1.0),
-    "question_word": ("question", 1.0),
-    "reorder": ("reorder", 1.0),
-    "page_phrase": ("navigational", 1.0),
-    "page_word": ("navigational", 1.0),
-    "code": ("product", 1.0),
-    "brand": ("product", 1.0),
+    "question_mark": ("question", 0.88),
+    "question_word": ("question", 0.98),
+    "reorder": ("reorder", 0.98),
+    "page_phrase": ("navigational", 0.97),
+    "page_word": ("navigational", 0.97),
+    "code": ("product", 0.93),
+    "brand": ("product", 0.97),
     "number": ("product", 0.5),
-    "nonsense": ("other", 1.0),
-    "attribute": ("attribute", 1.0),
-    "category": ("category", 1.0),
+    "nonsense": ("other", 0.96),
+    "attribute": ("attribute", 0.94),
+    "category": ("category", 0.96),
     "unknown_few": ("category", 0.5),
-    "unknown_many": ("product", 0.5),
+    "unknown_many": ("product", 0.86),
 }
 """Every rule with its label and the confidence it gives."""
 
@@ -88,7 +88,7 @@ def normalised(query: str) -> str:
     return "".join(character for character in apart if not unicodedata.combining(character))
 
 
-def rule_for(query: str) -> str:
+def rule_for(query: str) -> str:  # noqa: PLR0911 - one return for each rule, in their order
     """The name of the rule that decides."""
     tokens = normalised(query[:_LONGEST_QUERY]).split(None, _MOST_WORDS)[:_MOST_WORDS]
     if not tokens or (len(tokens) == 1 and len(tokens[0]) == 1):
@@ -112,7 +112,7 @@ def rule_for(query: str) -> str:
     return _about_products(kinds, unknown, tokens)
 
 
-def _about_products(kinds: int, unknown: int, tokens: list[str]) -> str:
+def _about_products(kinds: int, unknown: int, tokens: list[str]) -> str:  # noqa: PLR0911 - as above
     """The rule of a query that names no page, no brand and no code."""
     if kinds & (_ATTRIBUTE | _SIZE):
         return "attribute" if unknown < _MANY_UNKNOWN else "unknown_many"

@@ -5,17 +5,20 @@ line of its own. A plural that only adds letters (s, es, n, en, e, er) need not 
 """
 
 QUESTION_FIRST = """
-what which how why when where who whose is are can could does do did should will would has have may
+what which how why when where who whose is are can could does do did should will would has have may anyone
 was wie warum wieso weshalb wann wo woher woraus womit wer wen welche welcher welches welchen welchem wieviel wieviele
-kann konnt gibt habt haben sind ist passt
-comment pourquoi quand quel quelle quels quelles combien qui que est-ce qu'est-ce avez-vous peut-on ou
-como que cuando donde cual cuales cuanto cuanta cuantos quien tienen hay puedo
-come perche quando dove quale quali quanto quanta chi che cosa cos'e dov'e posso avete
-hoe wat waar wanneer waarom welke hoeveel wie kan heeft hebben zijn
+kann konnt gibt muss mussen brauche brauchen soll sollte darf habt haben sind ist passt
+comment pourquoi quand quel quelle quels quelles combien qui que est-ce qu'est-ce avez-vous peut-on faut-il dois-je ou
+como que cuando donde cual cuales cuanto cuanta cuantos quien tienen hay puedo debo
+come perche quando dove quale quali quanto quanta chi che cosa cos'e dov'e posso avete devo
+hoe wat waar wanneer waarom welke hoeveel wie kan moet mag heeft hebben zijn
 """
 """Words that begin a question, and seldom anything else that is searched for."""
 
 QUESTION_PHRASES = """
+is there
+se puede
+si puo
 por que
 difference between
 unterschied zwischen
@@ -31,6 +34,9 @@ repetir ripeti ripetere riordinare opnieuw herhalen bijbestellen
 """
 
 REORDER_PHRASES = """
+from my
+my standard
+lo mismo
 last time
 last order
 last shopping
@@ -117,18 +123,30 @@ laatst gekocht
 NAVIGATIONAL_WORDS = """
 account login logout signin signup register registration returns refund refunds contact imprint wishlist cart basket
 checkout newsletter careers jobs faq faqs help support locator tracking unsubscribe offers deals sale stores settings
+invoice invoices press sustainability
 konto kundenkonto anmelden anmeldung einloggen abmelden registrieren rucksendung retoure retouren ruckgabe umtausch
-reklamation offnungszeiten kontakt kundenservice kundendienst filialfinder filiale filialen markte sendungsverfolgung
+reklamation rechnung rechnungen nachhaltigkeit presse offnungszeiten kontakt kundenservice kundendienst filialfinder
+filiale filialen markte sendungsverfolgung
 bestellstatus merkzettel merkliste wunschliste warenkorb versandkosten versand impressum agb datenschutz hilfe prospekt
 angebote lieferung lieferzeit zahlungsarten zahlung widerruf karriere gutschein treuekarte abo
 compte connexion retours remboursement horaires magasin magasins panier livraison promotions promos aide
+facture factures recrutement confidentialite
 cuenta devoluciones devolucion reembolso horario horarios tienda tiendas carrito ofertas ayuda contacto envio envios
+factura facturas empleo
 accedi accesso resi reso rimborso orari negozi negozio carrello spedizione spedizioni offerte aiuto contatti
+fattura fatture
 inloggen aanmelden retourneren retour klantenservice openingstijden winkels winkelwagen winkelmandje verzendkosten
-verzending aanbiedingen folder bezorging hulp
+verzending aanbiedingen folder bezorging hulp factuur vacatures
 """
 
 NAVIGATIONAL_PHRASES = """
+store locator
+click and collect
+click & collect
+trabaja con
+lavora con
+werken bij
+politique de
 log in
 log out
 sign in
@@ -202,25 +220,31 @@ algemene voorwaarden
 """
 
 ATTRIBUTE_WORDS = """
-vegan vegetarian organic sugarfree glutenfree lactosefree decaf halal kosher keto fresh local regional seasonal fairtrade
+vegan vegetarian organic sugarfree glutenfree lactosefree decaf halal kosher keto fresh local regional seasonal
+fairtrade
 cheap cheapest affordable discounted used refurbished new large small medium mini big tall short wide long slim plus
-waterproof wireless bluetooth rechargeable foldable portable electric cordless leather cotton wool linen wooden steel
+waterproof wireless bluetooth rechargeable foldable portable electric cordless stainless hypoallergenic extra leather
+cotton wool linen wooden steel
 red blue green black white yellow pink purple brown grey gray orange beige silver gold navy
 men women mens womens men's women's man woman kids kid's boys girls baby children adult unisex
 xs xl xxl xxxl s m l size wholegrain lowfat lightweight
 bio glutenfrei laktosefrei zuckerfrei vegane veganer veganes veganen vegetarisch vegetarische frisch frische regionale
 gunstig gunstige gunstiger gunstiges billig billige billiger gebraucht neu gross grosse kleine klein lang kurz
-wasserdicht wasserdichte kabellos kabellose leder baumwolle wolle holz freilandhaltung vollkorn fettarm
+wasserdicht wasserdichte kabellos kabellose leder baumwolle wolle holz freilandhaltung vollkorn fettarm rostfrei
+rostfreie
+ungesalzen ungesalzene gesalzen ungesusst edelstahl
 rot rote roter rotes blau blaue blaues grun grune grunes schwarz schwarze schwarzes schwarzer weiss weisse weisses gelb
 gelbe rosa lila braun braune grau graue herren damen kinder madchen jungen jungs
 sans vegetalien vegetarien vegetarienne ecologique frais fraiche rouge bleu bleue vert verte noir noire noires noirs
-blanc blanche jaune gris grise homme femme enfant enfants taille grand grande petit petite coton cuir
+blanc blanche jaune gris grise homme femme enfant enfants taille grand grande petit petite coton cuir inox soldes
 sin vegano vegana vegetariano vegetariana ecologico ecologica fresco fresca barato barata baratos rojo roja azul verde
 negro negra negros negras blanco blanca amarillo gris hombre mujer nino nina ninos talla grande pequeno algodon cuero
+inoxidable
 senza biologico biologica integrale economico economica rosso rossa rosse nero nera neri nere bianco bianca blu giallo
-uomo donna bambino bambina bambini taglia piccolo cotone pelle
+uomo donna bambino bambina bambini taglia piccolo cotone pelle inox saldi
 zonder glutenvrij lactosevrij suikervrij biologisch biologische veganistisch vegetarisch goedkoop goedkope rood rode
 blauw blauwe groen groene zwart zwarte wit witte geel gele bruin heren dames maat groot grote klein kleine katoen leer
+roestvrij
 """
 
 ATTRIBUTE_PHRASES = """
