@@ -35,6 +35,14 @@ class Counter(StrEnum):
     """Segments that were deleted by somebody else before every backend had them. Alert when above 0."""
     FOLDERS_TAKEN_OVER = "capture.folders_taken_over"
     """Spool folders of other writers, dead or without a forwarder, that this process ships."""
+    ANONYMISED = "capture.anonymised"
+    """Events kept without user_id and session_id, because their user has not allowed analytics."""
+    DROPPED_CONSENT = "capture.dropped.consent"
+    """Events not kept because their user has not allowed analytics and CAPTURE_WITHOUT_CONSENT says drop."""
+    CONSENT_LOOKUPS_FAILED = "capture.consent_lookups_failed"
+    """Times the caller's lookup of consent raised; the default counted instead. Alert when above 0."""
+    USER_IDS_REPLACED = "capture.user_ids_replaced"
+    """Ids that were an e-mail address or a phone number: hashed, or left out where there is no key."""
 
 
 class Counts:

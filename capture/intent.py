@@ -112,7 +112,7 @@ def rule_for(query: str) -> str:  # noqa: PLR0911 - one return for each rule, in
     return _about_products(kinds, unknown, tokens)
 
 
-def _about_products(kinds: int, unknown: int, tokens: list[str]) -> str:  # noqa: PLR0911 - as above
+def _about_products(kinds: int, unknown: int, tokens: list[str]) -> str:
     """The rule of a query that names no page, no brand and no code."""
     if kinds & (_ATTRIBUTE | _SIZE):
         return "attribute" if unknown < _MANY_UNKNOWN else "unknown_many"
@@ -157,11 +157,7 @@ def _kinds_of(tokens: list[str]) -> tuple[int, int, int]:
 def _kind_of_unlisted(token: str) -> int:
     """The kind of a word that is on no list: by its digits, its punctuation, or the last part of a compound."""
     if _HAS_DIGIT(token):
-        if _SIZE_FORM(token):
-            return _SIZE
-        if _NUMBER_FORM(token):
-            return _NUMBER
-        return _CODE
+        return _SIZE if _SIZE_FORM(token) else _NUMBER if _NUMBER_FORM(token) else _CODE
     bare = token.strip(_PUNCTUATION)
     if not bare:
         return 0

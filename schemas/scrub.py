@@ -42,14 +42,16 @@ _PREFIX = (
     r"(?:sk|rk|pk)_(?:live|test)_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|shp(?:at|ss|ca|pa)_"
     r"|npm_|pypi-|dop_v1_|hf_|sq0[a-z]{3}-|sk-ant-|sk-proj-"
 )
-_SECRETS = (
+_SECRETS_SET = (
     re.compile(rf"(?i:(?<![^\W_])(?:{_PASSWORD}){_SETS})(?P<set>[^\s\[\]\"&]{{2,}})"),
     re.compile(rf"(?i:(?<![^\W_]){_KEY}{_SETS}(?!(?:bearer|basic)\s))(?P<value>[\w.\-+/=~%]{{8,}})"),
     re.compile(rf"(?i:[?&;#](?:{_PARAMETER})=)(?P<set>[^\s\[\]&#;]{{6,}})"),
-    re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?", re.ASCII),
-    re.compile(r"(?i:(?<![^\W_])(?:bearer|basic)\s{1,3})(?P<value>[\w.~+/=-]{16,})", re.ASCII),
-    re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIX})[\w-]{{10,}}", re.ASCII),
-    re.compile(r"(?<![A-Za-z0-9])(?P<whole>(?:AKIA|ASIA|AIza|ya29\.|SG\.|sk[-_])[\w.-]{16,})", re.ASCII),
+)
+_SECRETS_BY_SHAPE: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+    (("eyJ",), re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?", re.ASCII)),
+    (("",), re.compile(r"(?i:(?<![^\W_])(?:bearer|basic)\s{1,3})(?P<value>[\w.~+/=-]{16,})", re.ASCII)),
+    (("_", "-"), re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIX})[\w-]{{10,}}", re.ASCII)),
+    (("",), re.compile(r"(?<![A-Za-z0-9])(?P<whole>(?:AKIA|ASIA|AIza|ya29\.|SG\.|sk[-_])[\w.-]{16,})", re.ASCII)),
 )
 """What a match names `set` goes in any case; what it names `value` or `whole` where it looks like chance; a match
 without a name is a token by its own shape."""
@@ -82,8 +84,8 @@ def scrub(text: str) -> str:
         return text
     shown = visible = text if text.isascii() else text.translate(_INVISIBLE)
     plain = folded(visible)
-    for rule in _RULES:
-        if spans := list(rule(plain)):
+    for gates, rule in _RULES:
+        if any(gate in plain for gate in gates) and (spans := list(rule(plain))):
             shown, plain = _without(shown, spans), _without(plain, spans)
     return text if shown is visible else shown
 
@@ -140,7 +142,7 @@ def _without(text: str, spans: Iterable[Span]) -> str:
 
 
 def _url_credentials(text: str) -> Iterator[Span]:
-    return (("url_credentials", *match.span()) for match in _URL_CREDENTIALS.finditer(text) if "://" in text)
+    return (("url_credentials", *match.span()) for match in _URL_CREDENTIALS.finditer(text))
 
 
 def _secrets(pattern: re.Pattern[str]) -> Callable[[str], Iterator[Span]]:
@@ -169,15 +171,18 @@ def _ibans(text: str) -> Iterator[Span]:
             yield "iban", match.start(), match.start() + end
 
 
-_RULES: tuple[Callable[[str], Iterator[Span]], ...] = (
-    _url_credentials,
-    *(_secrets(pattern) for pattern in _SECRETS),
-    _emails(_EMAIL),
-    _emails(_EMAIL_APART),
-    _ibans,
-    numbers,
+_SETTING = ("=", ":")
+_RULES: tuple[tuple[tuple[str, ...], Callable[[str], Iterator[Span]]], ...] = (
+    (("://",), _url_credentials),
+    *((_SETTING, _secrets(pattern)) for pattern in _SECRETS_SET),
+    *((gates, _secrets(pattern)) for gates, pattern in _SECRETS_BY_SHAPE),
+    (("@",), _emails(_EMAIL)),
+    (("@", "at", "AT", "At"), _emails(_EMAIL_APART)),
+    (("",), _ibans),
+    (("",), numbers),
 )
-"""In this order: what an earlier rule replaced, a later one no longer sees."""
+"""Each with the signs without one of which it cannot match. In this order: what an earlier rule replaced, a later one
+no longer sees."""
 
 
 class _Plain(dict[int, str | int]):
