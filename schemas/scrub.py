@@ -7,7 +7,7 @@ plain ones and invisible characters are gone.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .personal_numbers import IBAN, iban_end, numbers
 
@@ -116,19 +116,21 @@ def scrub_fields(fields: dict[str, object]) -> dict[str, object]:
         changed["query"] = clean
     for name, inner, how in (("turns", "text", scrub_speech), ("filters", "value", scrub)):
         parts = fields.get(name)
-        if parts and isinstance(parts, list | tuple):
-            kept = [_scrub_part(part, inner, how) for part in parts]
-            if any(after is not before for after, before in zip(kept, parts, strict=True)):
-                changed[name] = kept
+        if parts and isinstance(parts, list | tuple) and (kept := _scrub_parts(parts, inner, how)) is not None:
+            changed[name] = kept
     return fields | changed if changed else fields
 
 
-def _scrub_part(part: object, inner: str, how: Callable[[str], str]) -> object:
-    if isinstance(part, Mapping) and isinstance(text := part.get(inner), str):
-        clean = how(text[:_LONGEST_TEXT])
-        if clean != text:
-            return {**part, inner: clean}
-    return part
+def _scrub_parts(parts: Sequence[object], inner: str, how: Callable[[str], str]) -> list[object] | None:
+    """The parts with the text of each scrubbed; None where nothing had to go."""
+    kept: list[object] | None = None
+    for place, part in enumerate(parts):
+        if isinstance(part, dict | Mapping) and isinstance(text := part.get(inner), str):
+            clean = how(text[:_LONGEST_TEXT])
+            if clean != text:
+                kept = list(parts) if kept is None else kept
+                kept[place] = {**part, inner: clean}
+    return kept
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:
