@@ -41,6 +41,14 @@ class Counter(StrEnum):
     """Records deleted before every backend had them, to make room: CAPTURE_SPOOL_FULL is drop_oldest."""
     BREAKER_OPENED = "capture.breaker_opened"
     """Times a backend failed so often in a row that it is left alone for a while."""
+    ANONYMISED = "capture.anonymised"
+    """Events kept without user_id and session_id, because their user has not allowed analytics."""
+    DROPPED_CONSENT = "capture.dropped.consent"
+    """Events not kept because their user has not allowed analytics and CAPTURE_WITHOUT_CONSENT says drop."""
+    CONSENT_LOOKUPS_FAILED = "capture.consent_lookups_failed"
+    """Times the caller's lookup of consent raised; the default counted instead. Alert when above 0."""
+    USER_IDS_REPLACED = "capture.user_ids_replaced"
+    """Ids that were an e-mail address or a phone number: hashed, or left out where there is no key."""
 
 
 class Counts:

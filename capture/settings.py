@@ -3,10 +3,13 @@
 from typing import Literal
 
 from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shopstream.schemas import Settings
 from shopstream.schemas.identifiers import Opaque
+
+from .consent import WithoutConsent
 
 _MEBIBYTE = 1024 * 1024
 
@@ -63,4 +66,19 @@ class CaptureSettings(Settings):
     spool_full: Literal["refuse_newest", "drop_oldest"] = Field(
         "refuse_newest",
         description="What a full spool gives up: the event that comes, or the oldest segment that some backend lacks.",
+    user_id_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret of the keyed hash that takes the place of a user_id that is an e-mail address or a phone "
+        "number; the same on every host. Without it such an event is kept without its user_id.",
+    )
+    consent_otherwise: Literal["granted", "denied"] = Field(
+        "granted",
+        description="What counts for a user of whose consent to analytics nothing is known. `denied` where shoppers "
+        "must opt in and the service does not ask before it calls capture.",
+    )
+    without_consent: WithoutConsent = Field(
+        WithoutConsent.ANONYMISE,
+        description="What becomes of an event without consent to analytics: `anonymise` keeps it without user_id and "
+        "session_id, `drop` does not keep it.",
     )

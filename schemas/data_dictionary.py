@@ -8,6 +8,7 @@ from .bigquery_schema import Column
 from .envelope import Event
 from .events import EVENT_TYPES
 from .failure import Reason, Stage
+from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
 from .warehouse import ALL_VIEWS, FAILED_TABLE, FEATURES, RAW_TABLES, View, WarehouseTable
 
@@ -16,6 +17,8 @@ _HEAD = """# Data dictionary
 Generated from `schemas/` by `make docs`; do not edit. Datasets are named by the setting `BIGQUERY_DATASET`
 (default `shopstream`) and a suffix. People query the views; raw tables may hold an event twice.
 """
+_SCRUBBED = {RAW_TABLES[event_type].table.name: names for event_type, names in SCRUBBED_FIELDS.items()}
+"""By the table they are stored in."""
 
 
 def render() -> str:
@@ -68,6 +71,8 @@ def _table(table: WarehouseTable) -> Iterator[str]:
     clustered = f"clustered by {', '.join(f'`{name}`' for name in place.cluster_by)}; " if place.cluster_by else ""
     yield f"Partitioned by the day of `{place.partition_by}`, {kept}; {clustered}{erased}."
     yield f"Contract `{table.contract}`.\n"
+    if scrubbed := _SCRUBBED.get(place.name):
+        yield f"Scrubbed of personal data: {', '.join(f'`{name}`' for name in scrubbed)}.\n"
     yield "| column | type | mode | meaning |"
     yield "|---|---|---|---|"
     yield from _columns(table.columns, "")
