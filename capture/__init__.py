@@ -19,8 +19,10 @@ from shopstream.schemas import read_settings
 from .adapters import interaction, item, order, search
 from .backends import backends_on
 from .capture import Capture
+from .context import Context, context
 from .counters import Counter, Counts
 from .forwarder import Forwarder
+from .search_call import SearchCall, capture_search, current_search, searched
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
@@ -28,12 +30,18 @@ from .spool_directory import SpoolDirectory
 __all__ = [
     "Capture",
     "CaptureSettings",
+    "Context",
     "Counter",
+    "SearchCall",
+    "capture_search",
+    "context",
+    "current_search",
     "interaction",
     "item",
     "open_capture",
     "order",
     "search",
+    "searched",
 ]
 
 

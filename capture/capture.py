@@ -11,11 +11,12 @@ from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shopstream.schemas import Event, FailedEvent, Rejected, Stage, read_event, write_fields
+from shopstream.schemas import EVENT_TYPES, Event, FailedEvent, Rejected, Stage, read_event, write_fields
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
 from shopstream.schemas.scrub import scrub_fields
 
+from .context import CURRENT
 from .counters import Counter, Counts
 from .fields import Fields, fields_in, fields_of, remains_of
 from .forwarder import Forwarder
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 _ENVELOPE = ("event_id", "occurred_at", "source", "schema_version")
+_WITH_CHANNEL = tuple(name for name, model in EVENT_TYPES.items() if "channel" in model.model_fields)
 _Given = TypeVar("_Given")
 
 
@@ -80,6 +82,10 @@ class Capture:
         for line in lines:
             if line.strip():
                 yield self.track_line(line.rstrip(b"\r\n"))
+
+    def new_id(self) -> str:
+        """A new UUIDv7 by the clock of this capture, for a query_id."""
+        return make_event_id(self._now(), self._random)
 
     def counts(self) -> dict[str, int]:
         """Every counter of this process by its name; see Counter for the meanings."""
@@ -211,7 +217,7 @@ class Capture:
                 fields[name] = now
             else:
                 fields[name] = self._source if name == "source" else SCHEMA_VERSION
-        return bool(absent)
+        return _fill_from_context(fields) or bool(absent)
 
     def _fail(self, rejection: Rejected, payload: bytes, now: datetime) -> str | None:
         """Spool it as a failed event; None, for it was not kept as an event."""
@@ -236,6 +242,19 @@ class Capture:
         if self._asleep:
             self._asleep = False
             self.start()
+
+
+def _fill_from_context(fields: Fields) -> bool:
+    """Whose event it is, and of which visit and channel, from around it; True where something was absent."""
+    current = CURRENT.get()
+    if current is None:
+        return False
+    known = {"user_id": current.user_id, "session_id": current.session_id}
+    if fields.get("event_type") in _WITH_CHANNEL:
+        known["channel"] = current.channel
+    filled = {name: value for name, value in known.items() if value is not None and fields.get(name) is None}
+    fields.update(filled)
+    return bool(filled)
 
 
 @cache

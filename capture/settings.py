@@ -1,6 +1,6 @@
 """What capture reads from the environment."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shopstream.schemas import Settings
@@ -43,4 +43,9 @@ class CaptureSettings(Settings):
     pubsub_enabled: bool = Field(True, description="Whether events are forwarded to Pub/Sub.")
     pubsub_timeout_seconds: float = Field(
         5.0, gt=0, le=600, description="How long one publish request may take before it is tried again."
+    )
+    elevenlabs_secret: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="The signing secret of an ElevenLabs post-call webhook, as its settings page showed it.",
     )
