@@ -16,7 +16,8 @@ or around a whole handler, sync or async:
 
 What the handler raises goes on as it is, and the search is tracked with the exception's class as its `error`. What
 it returns is never touched. For a streamed answer open `capture_search` inside the generator, so that latency_ms runs
-to its last piece. Searches may nest: each is an event of its own.
+to its last piece; a reader who leaves early is the error `GeneratorExit`, or `CancelledError` in a coroutine. Searches
+may nest: each is an event of its own.
 """
 
 import logging

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ def test_a_context_ends_with_an_exception_too() -> None:
     ],
 )
 def test_a_wrong_value_is_named_by_its_field_and_not_shown(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"^{field} of the context must be") as caught, context(**{field: value}):  # type: ignore[misc]
+    with pytest.raises(ValueError, match=f"^{field} of the context must be") as caught, context(**{field: value}):
         pass
     assert repr(value) not in str(caught.value)
     assert CURRENT.get() is None
@@ -84,7 +84,7 @@ def test_a_thread_of_ones_own_is_handed_the_context() -> None:
 
 
 def test_a_generator_closed_from_another_context_raises_nothing() -> None:
-    def steps() -> Iterator[int]:
+    def steps() -> Generator[int, None, None]:
         with context(user_id="u"):
             yield 1
 

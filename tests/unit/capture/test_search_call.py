@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -208,9 +208,12 @@ def test_async_with_is_the_same(rig: Any) -> None:
 
 
 def test_a_decorated_handler_called_wrongly_raises_what_it_would(rig: Any) -> None:
-    handler: Any = searched(rig.capture)(lambda query: query)
+    @searched(rig.capture)
+    def handler(query: str) -> str:
+        return query
+
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        handler()
+        handler()  # type: ignore[call-arg]
     assert shipped(rig)[0]["error"] == "TypeError"
 
 
@@ -218,7 +221,11 @@ def test_a_capture_that_is_not_open_is_no_reason_for_no_answer() -> None:
     def nowhere() -> Any:
         raise LookupError
 
-    assert searched(nowhere)(lambda query: [query, current_search().query_id])("milk") == ["milk", ""]
+    @searched(nowhere)
+    def handler(query: str) -> list[str]:
+        return [query, current_search().query_id]
+
+    assert handler("milk") == ["milk", ""]
 
 
 def test_a_handler_that_cannot_be_watched_is_refused_when_it_is_decorated(rig: Any) -> None:
@@ -238,7 +245,7 @@ def test_a_handler_that_cannot_be_watched_is_refused_when_it_is_decorated(rig: A
 def test_a_streamed_answer_is_measured_to_its_last_piece(rig: Any) -> None:
     clock = SimpleNamespace(seconds=0.0)
 
-    def stream() -> Iterator[str]:
+    def stream() -> Generator[str, None, None]:
         with capture_search(rig.capture, query="milk", clock=lambda: clock.seconds) as search:
             search.results(["p-1", "p-2"])
             yield "p-1"
