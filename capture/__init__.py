@@ -21,9 +21,12 @@ from .adapters import interaction, item, order, search
 from .backends import backends_on
 from .breaker import Breaker
 from .capture import Capture
+from .context import Context, context
 from .counters import Counter, Counts
 from .forwarder import BatchLimits, Forwarder
 from .intake import Intake
+from .forwarder import Forwarder
+from .search_call import SearchCall, capture_search, current_search, searched
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
@@ -32,13 +35,19 @@ from .termination import exit_on_sigterm
 __all__ = [
     "Capture",
     "CaptureSettings",
+    "Context",
     "Counter",
     "exit_on_sigterm",
+    "SearchCall",
+    "capture_search",
+    "context",
+    "current_search",
     "interaction",
     "item",
     "open_capture",
     "order",
     "search",
+    "searched",
 ]
 
 

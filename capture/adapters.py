@@ -25,6 +25,7 @@ def search(
     filters: Mapping[str, str] | None = None,
     latency_ms: float | None = None,
     channel: Literal["web", "app", "store", "voice", "other"] | None = None,
+    error: str | None = None,
     **envelope: object,
 ) -> Fields:
     """A query was answered with these products, the first of which stood at first_position of all results."""
@@ -43,6 +44,7 @@ def search(
         filters=None if filters is None else [{"name": name, "value": value} for name, value in filters.items()],
         latency_ms=latency_ms,
         channel=channel,
+        error=error,
     )
 
 

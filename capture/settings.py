@@ -81,4 +81,8 @@ class CaptureSettings(Settings):
         WithoutConsent.ANONYMISE,
         description="What becomes of an event without consent to analytics: `anonymise` keeps it without user_id and "
         "session_id, `drop` does not keep it.",
+    elevenlabs_secret: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="The signing secret of an ElevenLabs post-call webhook, as its settings page showed it.",
     )

@@ -50,5 +50,9 @@ class Search(Event):
     results: tuple[SearchResult, ...] = Field((), max_length=1000, description="What was shown, in order.")
     latency_ms: Milliseconds | None = Field(None, description="Time to answer, in milliseconds.")
     channel: Channel | None = Field(None, description="Where the shopper was.")
+    error: Opaque | None = Field(
+        None,
+        description="What ended the search without an answer, as one word such as `TimeoutError`; null when answered.",
+    )
 
     table: ClassVar[Table] = event_table("searches", cluster_by=("user_id", "query_id"))
