@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
 
@@ -45,7 +45,7 @@ def _utc_now() -> datetime:
 def open_capture(
     environ: Mapping[str, str] | None = None,
     *,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
     random: Random | None = None,
 ) -> Capture:
@@ -59,10 +59,10 @@ def open_capture(
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(CaptureSettings, environ)
-    makers = backends_on(settings, environ)
+    backends = backends_on(settings, environ, now=now)
     counts = Counts()
     spool = Spool(
-        SpoolDirectory(Path(settings.spool_directory), tuple(makers), counts),
+        SpoolDirectory(Path(settings.spool_directory), tuple(backends), counts),
         counts,
         max_bytes=settings.spool_max_bytes,
         segment_bytes=settings.segment_bytes,
@@ -75,8 +75,16 @@ def open_capture(
     capture = Capture(
         spool,
         [
-            Forwarder(spool, name, make, counts, batch_seconds=settings.batch_seconds, now=now, clock=clock)
-            for name, make in makers.items()
+            Forwarder(
+                spool,
+                name,
+                backend,
+                counts,
+                batch_seconds=backend.batch_seconds or settings.batch_seconds,
+                now=now,
+                clock=clock,
+            )
+            for name, backend in backends.items()
         ],
         counts,
         source=settings.source,
