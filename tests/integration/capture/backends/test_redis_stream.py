@@ -52,8 +52,9 @@ def test_a_batch_that_meets_full_memory_leaves_no_half_transaction(end: RedisEnd
     backend = end.backend()
     backend.send(tuple(events.searches(3)))
     end.begin("out of memory")
+    end.admin.config_set("maxmemory", end.admin.info("memory")["used_memory"] + 150_000)
     with pytest.raises(Unavailable, match="maxmemory"):
-        backend.send(tuple(events.searches(400)))
+        backend.send(tuple(events.searches(500)))
     end.end("out of memory")
     assert len(end.entries()) == 3
 

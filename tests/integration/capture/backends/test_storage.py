@@ -50,6 +50,7 @@ def test_the_same_batch_gives_the_same_names_and_bytes_and_another_batch_others(
     before = end.objects()
     end.backend().send(first)
     assert end.objects() == before
+    assert {content[4:8] for content in before.values()} == {bytes(4)}  # gzip's place for a time.
     end.backend().send(first[:25])
     end.backend().send(second)
     assert len(end.objects()) == 3
