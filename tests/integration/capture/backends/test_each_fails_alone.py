@@ -96,3 +96,38 @@ def test_doctor_tries_every_backend_and_masks_secrets(far_ends: dict[str, FarEnd
     assert done.returncode == 75
     assert "hunter2" not in done.stdout + done.stderr
     assert far_ends["redis"].read() == []
+
+
+@pytest.mark.parametrize(
+    ("on", "imported"),
+    [
+        ("file", []),
+        ("redis", ["redis"]),
+        ("storage", ["google.cloud.storage"]),
+        ("bigquery", ["google.cloud.bigquery"]),
+    ],
+)
+def test_the_client_of_a_backend_that_is_off_is_not_imported(on: str, imported: list[str], tmp_path: Path) -> None:
+    program = (
+        "import sys; from shopstream.capture import open_capture; capture = open_capture(); "
+        "clients = ('google.cloud.bigquery', 'google.cloud.storage', 'google.pubsub_v1', 'redis'); "
+        "print([name for name in clients if name in sys.modules])"
+    )
+    settings = {
+        "CAPTURE_SPOOL_DIRECTORY": str(tmp_path / "spool"),
+        "CAPTURE_PUBSUB_ENABLED": "false",
+        f"CAPTURE_{on.upper()}_ENABLED": "true",
+        "CAPTURE_FILE_PATH": str(tmp_path / "events"),
+        "CAPTURE_STORAGE_BUCKET": "a-bucket",
+        "GOOGLE_CLOUD_PROJECT": "shopstream-test",
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAPTURE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=inherited | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == str(imported)
