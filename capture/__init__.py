@@ -53,12 +53,15 @@ __all__ = [
 
 _utc_now = partial(datetime.now, UTC)
 """The wall clock."""
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
 
 
 def open_capture(
     environ: Mapping[str, str] | None = None,
     *,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
     random: Random | None = None,
 ) -> Capture:
@@ -73,9 +76,10 @@ def open_capture(
     environ = os.environ if environ is None else environ
     settings = read_settings(CaptureSettings, environ)
     makers = backends_on(settings, environ) if settings.forward_in_process else {}
+    backends = backends_on(settings, environ, now=now)
     counts = Counts()
     spool = Spool(
-        SpoolDirectory(Path(settings.spool_directory), tuple(makers), counts),
+        SpoolDirectory(Path(settings.spool_directory), tuple(backends), counts),
         counts,
         max_bytes=settings.spool_max_bytes,
         segment_bytes=settings.segment_bytes,
@@ -106,6 +110,13 @@ def open_capture(
                 clock=clock,
             )
             for name, make in makers.items()
+                backend,
+                counts,
+                batch_seconds=backend.batch_seconds or settings.batch_seconds,
+                now=now,
+                clock=clock,
+            )
+            for name, backend in backends.items()
         ],
         counts,
         intake=Intake(counts, source=settings.source, now=now, random=random or SystemRandom()),

@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 import click
 
-from shopstream.schemas import CloudSettings, SettingsError, Unavailable, read_settings
+from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 
-from . import open_capture
+from . import open_capture, utc_now
 from .backends import backends_on
 from .counters import Counter
 from .health import Health
@@ -50,9 +50,12 @@ def doctor(*, as_json: bool) -> int:
         shopstream-capture doctor --json
     """
     settings = read_settings(CaptureSettings, os.environ)
-    makers = backends_on(settings, os.environ)
-    variables = shown(settings) | (shown(read_settings(CloudSettings, os.environ)) if makers else {})
-    checks = check_everything(settings, makers)
+    backends = backends_on(settings, os.environ, now=utc_now)
+    variables = shown(settings)
+    for backend in backends.values():
+        for shared in backend.settings:
+            variables |= shown(shared)
+    checks = check_everything(settings, backends)
     _print(
         as_json,
         {"settings": variables, "checks": [vars(check) for check in checks]},
@@ -71,7 +74,7 @@ def status(*, as_json: bool) -> int:
         shopstream-capture status
     """
     settings = read_settings(CaptureSettings, os.environ)
-    found = spool_status(Path(settings.spool_directory), tuple(backends_on(settings, os.environ)))
+    found = spool_status(Path(settings.spool_directory), tuple(backends_on(settings, os.environ, now=utc_now)))
     _print(as_json, found.as_json(), _status_lines(found))
     return 0
 

@@ -85,4 +85,42 @@ class CaptureSettings(Settings):
         None,
         min_length=1,
         description="The signing secret of an ElevenLabs post-call webhook, as its settings page showed it.",
+    storage_enabled: bool = Field(False, description="Whether events are forwarded to Cloud Storage.")
+    storage_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
+        description="The bucket objects are written to; required when on.",
+    )
+    storage_prefix: str = Field(
+        "shopstream",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        description="What names of objects begin with; those of failed events begin with it and `_failed`.",
+    )
+    storage_timeout_seconds: float = Field(
+        10.0, gt=0, le=600, description="How long Cloud Storage may stay silent before an object is tried again."
+    )
+    storage_batch_seconds: float = Field(
+        60.0, gt=0, le=3600, description="CAPTURE_BATCH_SECONDS for Cloud Storage, where each object costs."
+    )
+    bigquery_enabled: bool = Field(
+        False, description="Whether events are forwarded straight into BigQuery's raw tables, without the pipeline."
+    )
+    bigquery_timeout_seconds: float = Field(
+        10.0, gt=0, le=600, description="How long BigQuery may stay silent before a request is tried again."
+    )
+    redis_enabled: bool = Field(
+        False, description="Whether events are forwarded to a stream in Redis, at REDIS_URL; not the cache of features."
+    )
+    redis_stream: str = Field(
+        "shopstream:events", min_length=1, max_length=256, description="The key of the stream; one an environment."
+    )
+    redis_stream_length: int = Field(
+        100_000, ge=1, description="The stream keeps about this many events and forgets the oldest."
+    )
+    redis_timeout_seconds: float = Field(
+        2.0, gt=0, le=60, description="How long Redis may stay silent before a batch is tried again."
+    )
+    file_enabled: bool = Field(False, description="Whether events are appended to local files.")
+    file_path: str | None = Field(
+        None, min_length=1, description="The folder of those files; required when CAPTURE_FILE_ENABLED is on."
     )

@@ -20,10 +20,10 @@ from shopstream.schemas import CloudSettings, RedisSettings, Settings, data_dict
 from shopstream.schemas.environment import variable_names
 
 _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
-    ("Where things are: every command, and capture's Pub/Sub backend", CloudSettings, None),
+    ("Where things are: every command, and capture's backends in the cloud", CloudSettings, None),
     ("Capture", capture.CaptureSettings, None),
     ("The streaming job and back-fill", PipelineSettings, CloudSettings),
-    ("Feature jobs and the reader", RedisSettings, None),
+    ("Feature jobs and the reader; REDIS_URL is capture's Redis backend's too", RedisSettings, None),
 )
 _COUNTERS: tuple[tuple[str, type[StrEnum]], ...] = (
     ("Capture: `capture.counts()`, `shopstream-capture status`", CaptureCounter),

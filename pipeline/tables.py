@@ -11,8 +11,6 @@ from shopstream.schemas import ALL_TABLES, ALL_VIEWS, CloudSettings
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import (
     CONTRACT_LABEL,
-    FAILED_TABLE,
-    RAW_TABLES,
     View,
     WarehouseTable,
     dataset_id,
@@ -31,16 +29,6 @@ class TableState:
 
     name: str
     state: State
-
-
-def raw_table_id(settings: CloudSettings, event_type: str) -> str:
-    """project.dataset.table of an event type's raw table."""
-    return f"{dataset_id(settings, Dataset.RAW)}.{RAW_TABLES[event_type].table.name}"
-
-
-def failed_table_id(settings: CloudSettings) -> str:
-    """project.dataset.table of the failed events."""
-    return f"{dataset_id(settings, Dataset.FAILED)}.{FAILED_TABLE.table.name}"
 
 
 def create_tables(client: bigquery.Client, settings: CloudSettings) -> list[TableState]:

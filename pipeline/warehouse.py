@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
@@ -15,9 +14,6 @@ from google.cloud import bigquery
 from shopstream.schemas import CloudSettings, Unavailable
 
 REQUEST_SECONDS = 60.0
-MAX_ROWS_PER_REQUEST = 500
-MAX_BYTES_PER_REQUEST = 9_000_000
-"""insertAll refuses requests over 10 MB; the rest is room for its own words around the rows."""
 
 _TRY_LATER = (
     exceptions.ServerError,
@@ -95,8 +91,3 @@ def unavailable_when_down(what: str) -> Iterator[None]:
         yield
     except _TRY_LATER as error:
         raise Unavailable(f"BigQuery did not take {what}: {type(error).__name__}") from error
-
-
-def row_bytes(values: dict[str, Any]) -> int:
-    """What a row adds to a request, in bytes."""
-    return len(orjson.dumps(values))

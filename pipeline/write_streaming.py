@@ -12,22 +12,15 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
+from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, failed_values, row_bytes
+from shopstream.schemas.warehouse import failed_table_id, raw_table_id
 
 from .arrival import Row
 from .counters import NAMESPACE, Counter
 from .outcome import failed_event
 from .retry import retrying
-from .rows import failed_row
 from .step import Clock, Step, ToFailed
-from .tables import failed_table_id, raw_table_id
-from .warehouse import (
-    MAX_BYTES_PER_REQUEST,
-    MAX_ROWS_PER_REQUEST,
-    RowError,
-    connect,
-    insert_rows,
-    row_bytes,
-)
+from .warehouse import RowError, connect, insert_rows
 
 RETRY_SECONDS = 600.0
 
@@ -136,7 +129,7 @@ class WriteFailed(StreamingInserts):
     def process(self, failure: FailedEvent) -> None:
         """One failed event."""
         table = failed_table_id(self._settings)
-        self._stop_on(self._collect(table, failed_row(failure), failure.event_id, failure))
+        self._stop_on(self._collect(table, failed_values(failure), failure.event_id, failure))
 
     def finish_bundle(self) -> None:
         """Send what still waits."""

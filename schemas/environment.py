@@ -50,6 +50,11 @@ class CloudSettings(Settings):
         pattern=r"^https?://[^/\s]+$",
         description="http://host:port of a BigQuery emulator; unset for the real service.",
     )
+    storage_emulator_host: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="http://host:port of a Cloud Storage emulator; unset for the real service.",
+    )
     bigquery_dataset: str = Field(
         "shopstream",
         pattern=r"^[A-Za-z0-9_]{1,64}$",

@@ -93,3 +93,13 @@ ALL_VIEWS: tuple[View, ...] = (
 def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
     """project.dataset of one of our datasets."""
     return f"{settings.google_cloud_project}.{settings.bigquery_dataset}{dataset}"
+
+
+def raw_table_id(settings: CloudSettings, event_type: str) -> str:
+    """project.dataset.table of an event type's raw table."""
+    return f"{dataset_id(settings, Dataset.RAW)}.{RAW_TABLES[event_type].table.name}"
+
+
+def failed_table_id(settings: CloudSettings) -> str:
+    """project.dataset.table of the failed events."""
+    return f"{dataset_id(settings, Dataset.FAILED)}.{FAILED_TABLE.table.name}"

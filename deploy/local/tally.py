@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from google.cloud import bigquery
 
-from shopstream.pipeline.tables import failed_table_id, raw_table_id
 from shopstream.schemas import EVENT_TYPES, CloudSettings
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import dataset_id
+from shopstream.schemas.warehouse import dataset_id, failed_table_id, raw_table_id
 
 _SECONDS = 60.0
 

@@ -9,9 +9,10 @@ import pytest
 from shopstream.pipeline.arrival import Delivered, Delivery
 from shopstream.pipeline.decode import decode
 from shopstream.pipeline.outcome import each
-from shopstream.pipeline.rows import event_row, failed_row
+from shopstream.pipeline.rows import event_row
 from shopstream.pipeline.validate import validate
 from shopstream.schemas import EVENT_TYPES, Reason, Stage
+from shopstream.schemas.rows import failed_values
 
 HERE = Path(__file__).parent
 RECEIVED_AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -26,7 +27,8 @@ def through_the_pipeline(data: bytes) -> tuple[list[dict[str, object]], list[dic
     rows = each(Stage.ENRICH, event_row)(events.done, NOW)
     failures = [*lines.failed, *events.failed, *rows.failed]
     return [row.values for row in rows.done], [
-        {name: value for name, value in failed_row(failure).items() if name != "code_version"} for failure in failures
+        {name: value for name, value in failed_values(failure).items() if name != "code_version"}
+        for failure in failures
     ]
 
 

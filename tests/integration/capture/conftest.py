@@ -45,6 +45,10 @@ class Arrivals:
         request = {"name": self._subscription, "topic": self.topic, "ack_deadline_seconds": 60}
         self._subscriber.create_subscription(request=request, timeout=PATIENCE_SECONDS)
 
+    def delete(self) -> None:
+        self._subscriber.delete_subscription(subscription=self._subscription, timeout=PATIENCE_SECONDS)
+        self._publisher.delete_topic(topic=self.topic, timeout=PATIENCE_SECONDS)
+
     def suffer(self, fault: str, times: int) -> None:
         """The next so many publish requests meet this fault."""
         labels = {"fault-publish": fault, "fault-times": str(times)}

@@ -1,0 +1,112 @@
+"""A wire between a client and its server that a test can cut, silence and answer on."""
+
+import select
+import socket
+import threading
+from contextlib import suppress
+from typing import Literal
+
+Mode = Literal["open", "cut", "silent", "answer", "answer lost"]
+_QUIET_SECONDS = 0.1
+
+
+class Wire:
+    """Listens on a port of its own, whatever its mode:
+
+    open: passes everything on; cut: refuses connections and breaks those there are; silent: takes connections and
+    never answers; answer: answers every request with `answer` itself; answer lost: passes requests on and breaks the
+    connection where their answer would come.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._mode: Mode = "open"
+        self.answer = b""
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self.port = 0
+        self._listener = self._listen()
+
+    def set(self, mode: Mode, answer: bytes = b"") -> None:
+        """From now on; but for a lost answer, connections made before are broken."""
+        self._mode, self.answer = mode, answer
+        if mode != "answer lost":
+            self._break_all()
+        if mode == "cut":
+            _close(self._listener)
+        elif self._listener.fileno() < 0:
+            self._listener = self._listen()
+
+    def close(self) -> None:
+        self._mode = "cut"
+        _close(self._listener)
+        self._break_all()
+
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = int(listener.getsockname()[1])
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        self._keep(client)
+        if self._mode == "silent":
+            return
+        with suppress(OSError):
+            if self._mode == "answer":
+                self._answer(client)
+                return
+            server = socket.create_connection(self._server)
+            self._keep(server)
+            threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
+            self._pass_on(server, client, True)
+
+    def _answer(self, client: socket.socket) -> None:
+        while client.recv(65536):
+            while select.select([client], [], [], _QUIET_SECONDS)[0] and client.recv(65536):
+                pass
+            client.sendall(self.answer)
+
+    def _pass_on(self, source: socket.socket, goal: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while (data := source.recv(65536)) and not (answers and self._mode == "answer lost"):
+                goal.sendall(data)
+        _close(source)
+        _close(goal)
+
+    def _keep(self, one: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(one)
+
+    def _break_all(self) -> None:
+        with self._lock:
+            broken, self._sockets = self._sockets, []
+        for one in broken:
+            _close(one)
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        one.close()
+
+
+def http_answer(status: int, body: bytes = b"{}") -> bytes:
+    """The bytes of an HTTP answer after which the connection ends."""
+    head = b"HTTP/1.1 %d Scripted\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+def free_port() -> int:
+    """A port nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
