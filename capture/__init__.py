@@ -48,6 +48,7 @@ def open_capture(
     now: Callable[[], datetime] = _utc_now,
     clock: Callable[[], float] = time.monotonic,
     random: Random | None = None,
+    counts: Counts | None = None,
 ) -> Capture:
     """Capture as the environment (os.environ where none is given) sets it, with its forwarders running.
 
@@ -60,7 +61,7 @@ def open_capture(
     environ = os.environ if environ is None else environ
     settings = read_settings(CaptureSettings, environ)
     makers = backends_on(settings, environ)
-    counts = Counts()
+    counts = Counts() if counts is None else counts
     spool = Spool(
         SpoolDirectory(Path(settings.spool_directory), tuple(makers), counts),
         counts,

@@ -11,7 +11,7 @@ from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shopstream.schemas import Event, FailedEvent, Rejected, Stage, read_event, write_fields
+from shopstream.schemas import Event, FailedEvent, Rejected, Stage, Unavailable, read_event, write_fields
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
 from shopstream.schemas.scrub import scrub_fields
@@ -66,6 +66,27 @@ class Capture:
             Rejected: In strict mode only: the event is wrong. The text holds no value of it.
         """
         return self._guarded(self._track_fields, event)
+
+    def track_or_reject(self, event: Event | Mapping[str, object]) -> str:
+        """Keep the event and give its event_id, for a caller that has to answer for each.
+
+        Raises:
+            Rejected: The event is wrong; it was kept as a failed event. The text holds no value of it.
+            Unavailable: The spool did not take it; the same may be taken later.
+        """
+        if self._asleep:
+            self._wake()
+        rejections: list[Rejected] = []
+        try:
+            event_id = self._track_fields(event, rejections)
+        except Exception:
+            self._counts.add(Counter.CRASHED)
+            raise
+        if rejections:
+            raise rejections[0]
+        if event_id is None:
+            raise Unavailable("the spool does not take events now; the counters say why")
+        return event_id
 
     def track_line(self, line: bytes) -> str | None:
         """The same for an event that is one line of JSON.
@@ -162,12 +183,14 @@ class Capture:
                 logger.error("an event was not captured: %s", type(error).__name__)  # noqa: TRY400 - no payload in logs
             return None
 
-    def _track_fields(self, event: Event | Mapping[str, object]) -> str | None:
+    def _track_fields(
+        self, event: Event | Mapping[str, object], rejections: list[Rejected] | None = None
+    ) -> str | None:
         try:
             fields = fields_of(event)
         except Rejected as rejection:
-            return self._fail(rejection, b"", self._now())
-        return self._keep(fields, None)
+            return self._fail(rejection, b"", self._now(), rejections)
+        return self._keep(fields, None, rejections)
 
     def _track_line(self, line: bytes) -> str | None:
         now = self._now()
@@ -177,7 +200,7 @@ class Capture:
             return self._fail(rejection, line, now)
         return self._keep(fields, line)
 
-    def _keep(self, fields: Fields, line: bytes | None) -> str | None:
+    def _keep(self, fields: Fields, line: bytes | None, rejections: list[Rejected] | None = None) -> str | None:
         """Validate and spool; `line` is what the fields were read from, where they were."""
         now = self._now()
         numbered = fields.get("writer_id") is None and fields.get("sequence") is None
@@ -195,7 +218,7 @@ class Capture:
         except Rejected as rejection:
             if (clean := scrub_fields(fields)) is not fields or line is None:
                 line = remains_of(clean)
-            return self._fail(rejection, line, now)
+            return self._fail(rejection, line, now, rejections)
         if not self._spool.append(event.event_type, document, numbered=numbered):
             return None
         self._counts.add(Counter.CAPTURED)
@@ -213,9 +236,13 @@ class Capture:
                 fields[name] = self._source if name == "source" else SCHEMA_VERSION
         return bool(absent)
 
-    def _fail(self, rejection: Rejected, payload: bytes, now: datetime) -> str | None:
-        """Spool it as a failed event; None, for it was not kept as an event."""
-        if self._strict:
+    def _fail(
+        self, rejection: Rejected, payload: bytes, now: datetime, rejections: list[Rejected] | None = None
+    ) -> str | None:
+        """Spool it as a failed event and note why in `rejections`; None, for it was not kept as an event."""
+        if rejections is not None:
+            rejections.append(rejection)
+        elif self._strict:
             raise rejection from None
         failed = FailedEvent.of(
             Stage.CAPTURE,

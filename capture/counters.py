@@ -35,6 +35,16 @@ class Counter(StrEnum):
     """Segments that were deleted by somebody else before every backend had them. Alert when above 0."""
     FOLDERS_TAKEN_OVER = "capture.folders_taken_over"
     """Spool folders of other writers, dead or without a forwarder, that this process ships."""
+    COLLECTOR_UNREADABLE = "capture.collector.unreadable"
+    """Bodies and parts of bodies sent to the collector that are no event: not JSON, too large. Answered, not kept."""
+    COLLECTOR_FORBIDDEN = "capture.collector.forbidden"
+    """Events sent to the collector that their key may not send. Answered, not kept."""
+    COLLECTOR_UNAUTHORIZED = "capture.collector.unauthorized"
+    """Requests to the collector without a key it knows, or with a forged signature."""
+    COLLECTOR_LIMITED = "capture.collector.limited"
+    """Requests to the collector refused because their key sends too fast."""
+    COLLECTOR_BUSY = "capture.collector.busy"
+    """Requests to the collector refused because too many were under way. Alert when above 0."""
 
 
 class Counts:

@@ -121,3 +121,11 @@ def _lines_after(path: Path, offset: int) -> int:
     except OSError:
         return lines  # Shipped and deleted meanwhile.
     return lines
+
+
+def spool_trouble(path: Path, max_bytes: int) -> str | None:
+    """Why the spool would not take an event now; None where it would."""
+    if not (check := _check_spool(path)).ok:
+        return check.detail
+    size = SpoolDirectory(path, (), Counts()).size()
+    return f"{path} holds {size:,} of {max_bytes:,} bytes" if size >= max_bytes else None

@@ -1,5 +1,7 @@
 """What capture reads from the environment."""
 
+from typing import ClassVar
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -13,6 +15,7 @@ class CaptureSettings(Settings):
     """The settings of capture; those of a backend's cloud are CloudSettings, read only when it is on."""
 
     model_config = SettingsConfigDict(env_prefix="CAPTURE_", frozen=True, extra="ignore")
+    others_prefixes: ClassVar[tuple[str, ...]] = ("CAPTURE_COLLECTOR_",)
 
     spool_directory: str = Field(
         min_length=1,

@@ -1,0 +1,51 @@
+"""What the collector reads from the environment, beside the settings of capture itself."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shopstream.schemas import Settings
+
+_ORIGIN = r"https?://[A-Za-z0-9.\-\[\]:]+"
+
+
+class CollectorSettings(Settings):
+    """The settings of `shopstream-capture serve`."""
+
+    model_config = SettingsConfigDict(env_prefix="CAPTURE_COLLECTOR_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", min_length=1, description="The address the collector listens on.")
+    port: int = Field(8080, ge=0, le=65_535, description="Its port; 0 takes a free one, which `serve` prints.")
+    keys_file: str | None = Field(
+        None, description="A file with one line a key, `name:sha256:types`, as `shopstream-capture key` prints it."
+    )
+    keys: SecretStr = Field(SecretStr(""), description="The same lines, separated by spaces, in place of a file.")
+    open: bool = Field(False, description="Whether events are taken without a key. For development only.")
+    origins: str = Field(
+        "",
+        pattern=rf"^\s*(\*|{_ORIGIN}([\s,]+{_ORIGIN})*)?\s*$",
+        description="The web pages whose scripts may send, such as `https://shop.example`, separated by spaces; * for "
+        "all, empty for none.",
+    )
+    body_bytes: int = Field(
+        1_048_576, ge=1024, le=16_777_216, description="A larger body is refused, before and after it is inflated."
+    )
+    batch_events: int = Field(500, ge=1, le=10_000, description="At most this many events are taken in one request.")
+    events_per_second: float = Field(
+        500.0, gt=0, description="How many events a second one key may send, in each collector process."
+    )
+    burst_events: int = Field(
+        5_000, ge=1, description="How many it may send at once after a pause; never less than one batch."
+    )
+    requests_at_once: int = Field(
+        128, ge=1, description="More requests at a time are refused; each may hold two bodies in memory."
+    )
+    body_seconds: float = Field(10.0, gt=0, description="A client that takes longer to send its body is refused.")
+    idle_seconds: int = Field(5, ge=1, description="A connection without a request is closed after this time.")
+    stop_seconds: int = Field(10, ge=0, description="How long requests under way may still take after SIGTERM.")
+    elevenlabs_secret: SecretStr | None = Field(
+        None, description="The secret that ElevenLabs signs its webhooks with; unset to take none."
+    )
+
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins, one by one."""
+        return tuple(self.origins.replace(",", " ").split())
