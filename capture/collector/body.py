@@ -144,15 +144,14 @@ def _unreadable(text: bytes, position: int) -> Rejected:
 def _check_depth(value: object) -> None:
     containers = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEEPEST):
-        if not containers:
-            return
         containers = [
             inner
             for container in containers
             for inner in (container.values() if isinstance(container, dict) else container)
             if isinstance(inner, (dict, list))
         ]
-    raise Rejected(Reason.MALFORMED_JSON, f"lists and objects lie more than {DEEPEST} deep in one another")
+    if containers:
+        raise Rejected(Reason.MALFORMED_JSON, f"lists and objects lie more than {DEEPEST} deep in one another")
 
 
 class _NamedTwiceError(Exception):

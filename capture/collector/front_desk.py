@@ -60,6 +60,7 @@ class FrontDesk:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -81,7 +82,7 @@ class FrontDesk:
             await self._attend(visit, scope, receive, send_on)
         except ClientDisconnect:
             pass
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody stands behind us to answer
             visit.code = type(error).__name__
             # The traceback's last lines would quote the client's values.
             logger.error("a request met an error nobody foresaw: %s", visit.code)  # noqa: TRY400

@@ -131,7 +131,7 @@ def serve(app: Starlette, listening: socket.socket, settings: CollectorSettings)
 
 
 def _keys(settings: CollectorSettings) -> ApiKeys:
-    keys = read_keys(settings.keys.get_secret_value(), "CAPTURE_COLLECTOR_KEYS")
+    keys = read_keys(settings.keys.get_secret_value(), "CAPTURE_COLLECTOR_KEYS") if settings.keys else []
     if settings.keys_file:
         try:
             text = Path(settings.keys_file).read_text()

@@ -18,13 +18,13 @@ class CollectorSettings(Settings):
     keys_file: str | None = Field(
         None, description="A file with one line a key, `name:sha256:types`, as `shopstream-capture key` prints it."
     )
-    keys: SecretStr = Field(SecretStr(""), description="The same lines, separated by spaces, in place of a file.")
+    keys: SecretStr | None = Field(None, description="The same lines, separated by spaces, in place of a file.")
     open: bool = Field(False, description="Whether events are taken without a key. For development only.")
-    origins: str = Field(
-        "",
-        pattern=rf"^\s*(\*|{_ORIGIN}([\s,]+{_ORIGIN})*)?\s*$",
-        description="The web pages whose scripts may send, such as `https://shop.example`, separated by spaces; * for "
-        "all, empty for none.",
+    origins: str | None = Field(
+        None,
+        pattern=rf"^(\*|{_ORIGIN}(\s+{_ORIGIN})*)$",
+        description="The sites whose pages may send, such as `https://shop.example`, separated by spaces; * for all, "
+        "unset for none.",
     )
     body_bytes: int = Field(
         1_048_576, ge=1024, le=16_777_216, description="A larger body is refused, before and after it is inflated."
@@ -48,4 +48,4 @@ class CollectorSettings(Settings):
 
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins, one by one."""
-        return tuple(self.origins.replace(",", " ").split())
+        return tuple((self.origins or "").split())
