@@ -110,9 +110,10 @@ class Collector:
         return _response(Answer(200, document()))
 
     def _take(self, visit: Visit, key: ApiKey, body: bytes, encoding: str, kind: str) -> Answer:
-        events = events_in(inflate(body, encoding, self.settings.body_bytes), kind, self.settings.batch_events)
-        if len(events) > 1:
-            self._spend(visit, key.name, len(events) - 1)
+        text = inflate(body, encoding, self.settings.body_bytes)
+        events = events_in(text, kind, self.settings.batch_events)
+        if (more := self.settings.cost(len(events), len(text)) - 1) > 0:
+            self._spend(visit, key.name, more)
         return self._answer(visit, [self._result(key, event) for event in events])
 
     def _take_voice(self, visit: Visit, voice: VoiceWebhook, body: bytes, signature: str) -> Answer:

@@ -24,5 +24,3 @@ def log_json(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Uvicorn's own loggers speak of each connection's address.
-    logging.getLogger("uvicorn.access").disabled = True

@@ -4,6 +4,7 @@ Written out rather than derived from the routes: the collector reads bodies itse
 framework's version could not be held to a file.
 """
 
+import json
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,7 @@ _EXAMPLE = {
     "position": 2,
     "session_id": "s-9",
 }
+_EXAMPLE_TEXT = json.dumps(_EXAMPLE)
 _KEPT = {"event_id": "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "status": "kept"}
 _REJECTED = {
     "status": "rejected",
@@ -105,8 +107,8 @@ def _post_events() -> Schema:
                     "schema": {"anyOf": [_ref("Event"), batch]},
                     "examples": {"one": {"value": _EXAMPLE}, "batch": {"value": [_EXAMPLE, _EXAMPLE]}},
                 },
-                "application/x-ndjson": {"schema": line, "example": '{"event_type":"search","query_id":"q-1"}\n'},
-                "text/plain": {"schema": text, "example": '{"event_type":"search","query_id":"q-1","query":"oats"}'},
+                "application/x-ndjson": {"schema": line, "example": f"{_EXAMPLE_TEXT}\n{_EXAMPLE_TEXT}\n"},
+                "text/plain": {"schema": text, "example": _EXAMPLE_TEXT},
             },
         },
         "responses": {

@@ -66,7 +66,7 @@ def collector_app(
         counts=counts,
         settings=settings,
         keys=_keys(settings),
-        limits=RateLimits(settings.events_per_second, max(settings.burst_events, settings.batch_events), clock),
+        limits=RateLimits(settings.events_per_second, settings.burst(), clock),
         trouble=trouble,
         now=now,
         voice=_voice(settings),

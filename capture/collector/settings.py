@@ -1,9 +1,15 @@
 """What the collector reads from the environment, beside the settings of capture itself."""
 
+import math
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shopstream.schemas import Settings
+
+EVENT_BYTES = 4096
+"""A request counts as one event for each so many bytes, where that is more than it holds: an honest event is smaller,
+and who may send 500 a second shall not send 500 MB."""
 
 _ORIGIN = r"https?://[A-Za-z0-9.\-\[\]:]+"
 
@@ -31,10 +37,12 @@ class CollectorSettings(Settings):
     )
     batch_events: int = Field(500, ge=1, le=10_000, description="At most this many events are taken in one request.")
     events_per_second: float = Field(
-        500.0, gt=0, description="How many events a second one key may send, in each collector process."
+        500.0,
+        gt=0,
+        description="How many events a second one key may send, in each collector process; 4 KiB count as one at least.",
     )
     burst_events: int = Field(
-        5_000, ge=1, description="How many it may send at once after a pause; never less than one batch."
+        5_000, ge=1, description="How many it may send at once after a pause; never less than the largest request."
     )
     requests_at_once: int = Field(
         128, ge=1, description="More requests at a time are refused; each may hold two bodies in memory."
@@ -49,3 +57,12 @@ class CollectorSettings(Settings):
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins, one by one."""
         return tuple((self.origins or "").split())
+
+    def burst(self) -> int:
+        """The burst in force: the largest request there may be must not wait for ever."""
+        return max(self.burst_events, self.batch_events, self.cost(0, self.body_bytes))
+
+    @staticmethod
+    def cost(events: int, size: int) -> int:
+        """As how many events a request of so many, and so many bytes inflated, counts."""
+        return max(events, math.ceil(size / EVENT_BYTES))

@@ -87,7 +87,7 @@ def new_desk(new_rig: Callable[..., Rig]) -> Iterator[Callable[..., Desk]]:
                 counts=rig.counts,
                 settings=read,
                 keys=ApiKeys([service_key, page_key]),
-                limits=RateLimits(read.events_per_second, read.burst_events, rig.clock),
+                limits=RateLimits(read.events_per_second, read.burst(), rig.clock),
                 trouble=trouble,
                 now=lambda: NOW,
                 voice=voice,

@@ -167,7 +167,7 @@ def test_in_the_open_an_event_names_its_own_source(new_desk: Callable[..., Desk]
 
 
 def test_a_key_that_sends_too_fast_waits_and_the_others_do_not(new_desk: Callable[..., Desk]) -> None:
-    desk = new_desk(events_per_second=2.0, burst_events=10)
+    desk = new_desk(events_per_second=2.0, burst_events=10, batch_events=10, body_bytes=40_960)
     first = desk.post([SEARCH] * 8)
     assert (first.status_code, first.headers["RateLimit"]) == (200, '"events";r=2;t=4')
     assert first.headers["RateLimit-Policy"] == '"events";q=10;w=5'
@@ -178,6 +178,15 @@ def test_a_key_that_sends_too_fast_waits_and_the_others_do_not(new_desk: Callabl
     desk.rig.clock.seconds += 2
     assert desk.post([SEARCH] * 5).status_code == 200
     assert (len(desk.kept()), desk.count(Counter.COLLECTOR_LIMITED)) == (14, 1)
+
+
+def test_a_large_event_counts_as_many_and_the_largest_request_still_passes(new_desk: Callable[..., Desk]) -> None:
+    desk = new_desk(events_per_second=1.0, burst_events=1, batch_events=5, body_bytes=40_960)
+    padded = json.dumps(SEARCH).encode().ljust(40_960)
+    assert desk.post(padded).headers["RateLimit"] == '"events";r=0;t=10'
+    assert desk.post(SEARCH).status_code == 429
+    desk.rig.clock.seconds += 10
+    assert desk.post(gzip.compress(padded), Content_Encoding="gzip").headers["RateLimit"] == '"events";r=0;t=10'
 
 
 def test_a_full_spool_is_unavailable_not_the_clients_fault(new_desk: Callable[..., Desk], new_rig: Any) -> None:
@@ -331,6 +340,15 @@ def test_a_signed_conversation_is_kept_and_a_forged_one_is_not(new_desk: Callabl
 
 def test_without_a_secret_no_conversation_is_taken(desk: Desk) -> None:
     assert desk.ask("POST", "/v1/voice/elevenlabs", content=b"{}").status_code == 404
+
+
+def test_the_documents_examples_are_kept(desk: Desk) -> None:
+    content = document()["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    for kind, described in content.items():
+        for example in [each["value"] for each in described.get("examples", {}).values()] or [described["example"]]:
+            body = example.encode() if isinstance(example, str) else json.dumps(example).encode()
+            assert desk.post(body, Content_Type=kind).status_code == 200
+    assert len(desk.kept()) == 6
 
 
 def test_every_route_is_in_the_document(desk: Desk) -> None:
