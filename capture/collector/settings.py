@@ -39,7 +39,7 @@ class CollectorSettings(Settings):
     events_per_second: float = Field(
         500.0,
         gt=0,
-        description="How many events a second one key may send, in each collector process; 4 KiB count as one at least.",
+        description="How many events a second one key may send, in each process; 4 KiB count as one at least.",
     )
     burst_events: int = Field(
         5_000, ge=1, description="How many it may send at once after a pause; never less than the largest request."

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.python import asgi
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -70,8 +71,8 @@ def app(tmp_path_factory: pytest.TempPathFactory, counts: Counts) -> Iterator[An
 
 @CONTRACT.parametrize()
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_in_the_document(case: schemathesis.Case, app: Any) -> None:
-    with schemathesis.python.asgi.get_client(app) as client:
+def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], app: Any) -> None:
+    with asgi.get_client(app) as client:
         case.call_and_validate(session=client, headers={"X-Api-Key": SERVICE}, checks=CHECKS)
 
 
