@@ -5,9 +5,11 @@ Neither the address nor the user agent of a client is read, kept or logged.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import orjson
@@ -74,6 +76,9 @@ class Collector:
     """Why the spool would not take an event now; None where it would. May touch the disk."""
     now: Callable[[], datetime]
     voice: VoiceWebhook | None = None
+    worker: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "collector"))
+    """A slow disk or a large batch may stop other events, never other answers. One thread, because the spool takes
+    one append at a time anyway: with more of them batches came through at half the rate."""
 
     async def events(self, request: Request) -> Response:
         """POST /v1/events."""
@@ -83,8 +88,7 @@ class Collector:
         kind = media_type(request.headers.get("Content-Type", ""))
         encoding = request.headers.get("Content-Encoding", "")
         body = await self._body(request)
-        # The disk may be slow and a batch large: neither may stop the answers to others.
-        return _response(await run_in_threadpool(self._take, visit, key, body, encoding, kind))
+        return await self._apart(partial(self._take, visit, key, body, encoding, kind))
 
     async def elevenlabs(self, request: Request) -> Response:
         """POST /v1/voice/elevenlabs."""
@@ -93,7 +97,7 @@ class Collector:
             raise Refusal(404, "not_found", "no webhook secret is set: CAPTURE_COLLECTOR_ELEVENLABS_SECRET")
         body = await self._body(request)
         signature = request.headers.get("ElevenLabs-Signature", "")
-        return _response(await run_in_threadpool(self._take_voice, visit, voice, body, signature))
+        return await self._apart(partial(self._take_voice, visit, voice, body, signature))
 
     async def alive(self, _: Request) -> Response:
         """GET /healthz: the process answers."""
@@ -188,6 +192,10 @@ class Collector:
                 "this key sends too fast; wait as long as Retry-After says",
                 headers={"Retry-After": str(allowance.retry_seconds)},
             )
+
+    async def _apart(self, take: Callable[[], Answer]) -> Response:
+        """The answer, from the thread that reads bodies and writes to the spool."""
+        return _response(await asyncio.get_running_loop().run_in_executor(self.worker, take))
 
     async def _body(self, request: Request) -> bytes:
         """The body as it was sent.

@@ -98,6 +98,8 @@ def listen(settings: CollectorSettings) -> tuple[socket.socket, str]:
             f"cannot listen on CAPTURE_COLLECTOR_HOST={settings.host} CAPTURE_COLLECTOR_PORT={settings.port}: "
             f"{error.strerror or error}"
         ) from None
+    # Inherited by each connection; asyncio's loop sets it only where the socket names its protocol, uvloop always.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     return listening, f"http://{host}:{listening.getsockname()[1]}"
 

@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from shopstream.capture.collector.api_keys import new_key
+from shopstream.capture.collector.serve import listen
+from shopstream.capture.collector.settings import CollectorSettings
 
 SERVE = "from shopstream.capture.cli import main; main()"
 SERVICE, SERVICE_KEY = new_key("order-service", (), publishable=False, random=Random(1))
@@ -93,6 +95,16 @@ def test_killed_after_its_answers_it_has_lost_nothing(place: Any, new_collector:
     drained = place.command("drain")
     assert drained.returncode == 0, drained.stderr
     assert sorted(place.arrivals.pull(200)) == sorted(kept)
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement_of_its_head() -> None:
+    """Nagle's algorithm would make each answer 40 ms late."""
+    settings = CollectorSettings.model_validate({"port": 0})
+    listening, address = listen(settings)
+    with listening, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_sigterm_ends_what_is_under_way_and_takes_no_more(place: Any, new_collector: Callable[..., Running]) -> None:
