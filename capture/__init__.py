@@ -53,7 +53,8 @@ def open_capture(
     """Capture as the environment (os.environ where none is given) sets it, with its forwarders running.
 
     It talks to no server and to no disk: whatever is missing is met later, counted and survived. On a normal exit
-    of the process it drains, for CAPTURE_DRAIN_SECONDS at most.
+    of the process it drains, for CAPTURE_DRAIN_SECONDS at most. `counts` takes what is counted, for a caller that
+    counts along.
 
     Raises:
         SettingsError: A setting is missing, misspelt or wrong; the text names it.

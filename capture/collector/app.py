@@ -256,11 +256,11 @@ def build_app(collector: Collector, new_id: Callable[[], str], clock: Callable[[
 
 def _presented(request: Request) -> str | None:
     """The key in the request; None where there is none at all."""
+    if key := request.headers.get("X-Api-Key", ""):
+        return key
     if authorization := request.headers.get("Authorization"):
         scheme, _, key = authorization.partition(" ")
         return key.strip() if scheme.lower() == "bearer" else ""
-    if key := request.headers.get("X-Api-Key", ""):
-        return key
     key = request.query_params.get("key", "")
     if not key:
         return None

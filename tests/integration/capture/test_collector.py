@@ -97,6 +97,16 @@ def test_killed_after_its_answers_it_has_lost_nothing(place: Any, new_collector:
     assert sorted(place.arrivals.pull(200)) == sorted(kept)
 
 
+def test_a_body_that_is_too_large_is_told_so_whether_its_length_is_known_or_not(
+    new_collector: Callable[..., Running],
+) -> None:
+    address = new_collector(CAPTURE_COLLECTOR_BODY_BYTES="65536").address
+    with httpx.Client(headers=HEADERS, timeout=30) as client:
+        for content in (b" " * 3_000_000, iter([b" " * 100_000] * 30)):
+            assert client.post(f"{address}/v1/events", content=content).status_code == 413
+        assert client.post(f"{address}/v1/events", json=SEARCH).status_code == 200
+
+
 def test_an_answer_does_not_wait_for_the_clients_acknowledgement_of_its_head() -> None:
     """Nagle's algorithm would make each answer 40 ms late."""
     settings = CollectorSettings.model_validate({"port": 0})
@@ -130,6 +140,8 @@ def wait_until_refused(host: str, port: int) -> None:
             socket.create_connection((host, port), timeout=30).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # It was still in the queue of the socket that closed.
 
 
 def test_what_it_could_not_ship_is_said_and_left_in_the_spool(

@@ -14,6 +14,7 @@ from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.schemas import SettingsError, read_settings
 from tests.unit.capture.conftest import Clock, Rig
 
+SHARED = "as ElevenLabs shows it"
 OPEN = {"CAPTURE_COLLECTOR_OPEN": "true"}
 
 
@@ -41,16 +42,16 @@ def test_a_spool_that_is_full_or_no_directory_is_trouble_and_looked_at_once_a_se
 def test_a_webhook_that_this_installation_cannot_read_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shopstream.capture.elevenlabs", None)
     with pytest.raises(SettingsError, match="CAPTURE_COLLECTOR_ELEVENLABS_SECRET"):
-        serve.check_settings(settings_of(ELEVENLABS_SECRET="s3cret"))
+        serve.check_settings(settings_of(ELEVENLABS_SECRET=SHARED))
 
 
 def test_a_webhook_is_read_by_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter: Any = ModuleType("elevenlabs")
     adapter.voice_event, adapter.Forged = (lambda *_: {}), ValueError
     monkeypatch.setitem(sys.modules, "shopstream.capture.elevenlabs", adapter)
-    webhook = serve._voice(settings_of(ELEVENLABS_SECRET="s3cret"))
+    webhook = serve._voice(settings_of(ELEVENLABS_SECRET=SHARED))
     assert webhook is not None
-    assert (webhook.read, webhook.forged, webhook.secret) == (adapter.voice_event, ValueError, "s3cret")
+    assert (webhook.read, webhook.forged, webhook.secret) == (adapter.voice_event, ValueError, SHARED)
 
 
 @pytest.mark.parametrize("origins", ["*", "https://shop.example", "http://localhost:3000 https://shop.example"])
