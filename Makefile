@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden bench-capture lock clean
+.PHONY: help setup demo test check types docs golden bench-capture bench-collector lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,10 @@ golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the d
 
 bench-capture: $(INSTALLED) ## What track costs the caller; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.capture
+	$(BIN)/python -m benchmarks.results
+
+bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.collector
 	$(BIN)/python -m benchmarks.results
 
 lock: $(INSTALLED) ## Pin every dependency anew

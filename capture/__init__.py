@@ -18,49 +18,58 @@ from random import Random, SystemRandom
 from shopstream.schemas import read_settings
 
 from .adapters import interaction, item, order, search
-from .backends import backends_on
+from .backends import BackendOn, backends_on
 from .breaker import Breaker
 from .capture import Capture
+from .consent import Consents
 from .context import Context, context
 from .counters import Counter, Counts
 from .forwarder import BatchLimits, Forwarder
 from .intake import Intake
-from .forwarder import Forwarder
+from .intent import Classifier, RuleClassifier
+from .privacy import Privacy
 from .search_call import SearchCall, capture_search, current_search, searched
 from .settings import CaptureSettings
 from .spool import Spool
 from .spool_directory import SpoolDirectory
 from .termination import exit_on_sigterm
+from .user_ids import UserIds
 
 __all__ = [
     "Capture",
     "CaptureSettings",
+    "Classifier",
     "Context",
     "Counter",
-    "exit_on_sigterm",
     "SearchCall",
     "capture_search",
     "context",
     "current_search",
+    "exit_on_sigterm",
     "interaction",
     "item",
     "open_capture",
     "order",
     "search",
     "searched",
+    "utc_now",
 ]
 
+_FIRST_BREAK_SECONDS = 1.0
+_MOST_USERS = 10_000
+"""Decisions on consent held in memory; a refusal is not the first to be forgotten."""
 
-_utc_now = partial(datetime.now, UTC)
+# A partial, for it is called for every event.
+utc_now = partial(datetime.now, UTC)
 """The wall clock."""
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 def open_capture(
     environ: Mapping[str, str] | None = None,
     *,
+    consent: Callable[[str], bool | None] | None = None,
+    classifier: Classifier | None = None,
+    counts: Counts | None = None,
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
     random: Random | None = None,
@@ -70,14 +79,25 @@ def open_capture(
     It talks to no server and to no disk: whatever is missing is met later, counted and survived. On a normal exit
     of the process it drains, for CAPTURE_DRAIN_SECONDS at most.
 
+    Args:
+        environ: Where the settings are.
+        consent: Whether a user allows analytics, by the shop's own records; None where they do not know. Called on
+            the thread of `track`.
+        classifier: Names the intent of searches that have none; rules of our own by default.
+        counts: Takes what is counted, for a caller that counts along.
+        now: The wall clock, with a time zone.
+        clock: Seconds that only ever grow.
+        random: Chance for ids and jitter.
+
     Raises:
         SettingsError: A setting is missing, misspelt or wrong; the text names it.
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(CaptureSettings, environ)
-    makers = backends_on(settings, environ) if settings.forward_in_process else {}
-    backends = backends_on(settings, environ, now=now)
-    counts = Counts()
+    # Not a seeded generator: forked children would go on with their parent's numbers.
+    random = random or SystemRandom()
+    backends = backends_on(settings, environ, now=now) if settings.forward_in_process else {}
+    counts = Counts() if counts is None else counts
     spool = Spool(
         SpoolDirectory(Path(settings.spool_directory), tuple(backends), counts),
         counts,
@@ -86,45 +106,63 @@ def open_capture(
         segment_seconds=settings.segment_seconds,
         now=now,
         clock=clock,
-        # Not a seeded generator: forked children would go on with their parent's numbers.
-        random=random or SystemRandom(),
+        random=random,
         drops_oldest=settings.spool_full == "drop_oldest",
     )
-    limits = BatchLimits(settings.batch_seconds, settings.batch_events, settings.batch_bytes)
+
+    def forwarder(name: str, backend: BackendOn) -> Forwarder:
+        return Forwarder(
+            spool,
+            name,
+            backend.make,
+            counts,
+            limits=BatchLimits(
+                backend.batch_seconds or settings.batch_seconds, settings.batch_events, settings.batch_bytes
+            ),
+            breaker=Breaker(
+                failures=settings.breaker_failures,
+                first_seconds=_FIRST_BREAK_SECONDS,
+                longest_seconds=settings.breaker_seconds,
+                random=random,
+            ),
+            now=now,
+            clock=clock,
+        )
+
     capture = Capture(
         spool,
-        [
-            Forwarder(
-                spool,
-                name,
-                make,
-                counts,
-                limits=limits,
-                breaker=Breaker(
-                    failures=settings.breaker_failures,
-                    first_seconds=1.0,
-                    longest_seconds=settings.breaker_seconds,
-                    random=random or SystemRandom(),
-                ),
-                now=now,
-                clock=clock,
-            )
-            for name, make in makers.items()
-                backend,
-                counts,
-                batch_seconds=backend.batch_seconds or settings.batch_seconds,
-                now=now,
-                clock=clock,
-            )
-            for name, backend in backends.items()
-        ],
+        [forwarder(name, backend) for name, backend in backends.items()],
         counts,
-        intake=Intake(counts, source=settings.source, now=now, random=random or SystemRandom()),
+        intake=Intake(
+            counts,
+            privacy=_privacy(settings, counts, consent, clock),
+            classifier=classifier or RuleClassifier(),
+            source=settings.source,
+            now=now,
+            random=random,
+        ),
         strict=settings.strict,
         drain_seconds=settings.drain_seconds,
         clock=clock,
-        random=random or SystemRandom(),
     )
     capture.start()
     atexit.register(capture.close)
     return capture
+
+
+def _privacy(
+    settings: CaptureSettings,
+    counts: Counts,
+    consent: Callable[[str], bool | None] | None,
+    clock: Callable[[], float],
+) -> Privacy:
+    consents = Consents(
+        consent,
+        otherwise=settings.consent_otherwise == "granted",
+        most_users=_MOST_USERS,
+        clock=clock,
+        failed=partial(counts.add, Counter.CONSENT_LOOKUPS_FAILED),
+    )
+    key = settings.user_id_key
+    user_ids = UserIds(key.get_secret_value().encode() if key else None, strict=settings.strict)
+    return Privacy(consents, user_ids, counts, without_consent=settings.without_consent)

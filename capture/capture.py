@@ -7,12 +7,10 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shopstream.schemas import Event, FailedEvent, Stage
-from shopstream.schemas.identifiers import make_event_id
+from shopstream.schemas import Event, FailedEvent, Stage, Unavailable
 from shopstream.schemas.message import FAILED_EVENT
 
 from .counters import Counter, Counts
@@ -46,11 +44,10 @@ class Capture:
         strict: bool,
         drain_seconds: float,
         clock: Callable[[], float],
-        random: Random,
     ) -> None:
         self._spool, self._forwarders, self._counts = spool, tuple(forwarders), counts
         self._intake, self._strict, self._drain_seconds = intake, strict, drain_seconds
-        self._clock, self._random = clock, random
+        self._clock = clock
         self._asleep = False
         self._closed = False
         self._complained = False
@@ -59,13 +56,35 @@ class Capture:
     def track(self, event: Event | Mapping[str, object]) -> str | None:
         """Keep the event and give its event_id; None where it was not kept as an event, which is counted.
 
-        event_id, occurred_at, source and schema_version are filled in where they are absent. A wrong event becomes
-        a failed event, with its bytes.
+        event_id, occurred_at, source and schema_version are filled in where they are absent, and what the current
+        context says (`context`, `CaptureContext`); a search gets an intent. Personal data is scrubbed, consent kept
+        to. A wrong event becomes a failed event, with its bytes.
 
         Raises:
             Rejected: In strict mode only: the event is wrong. The text holds no value of it.
         """
         return self._keep(self._take(self._intake.take, event))
+
+    def track_or_reject(self, event: Event | Mapping[str, object]) -> str | None:
+        """The same for a caller that has to answer for each event; None where consent forbids to keep it.
+
+        Raises:
+            Rejected: The event is wrong, and became a failed event. The text holds no value of it.
+            Unavailable: The spool did not take it; the same may be taken later.
+        """
+        if self._asleep:
+            self._wake()
+        try:
+            taken = self._intake.take(event)
+        except Exception:
+            self._counts.add(Counter.CRASHED)
+            raise
+        event_id = self._keep(taken)
+        if isinstance(taken, Refused):
+            raise taken.rejection
+        if taken is not None and event_id is None:
+            raise Unavailable("the spool does not take events now; the counters say why")
+        return event_id
 
     def track_many(self, events: Iterable[Event | Mapping[str, object]]) -> list[str | None]:
         """The same for several, in their order, with as few writes as can be.
@@ -105,6 +124,10 @@ class Capture:
         for line in lines:
             if line.strip():
                 yield self.track_line(line.rstrip(b"\r\n"))
+
+    def new_id(self) -> str:
+        """A new UUIDv7 by the clock of this capture, for a query_id."""
+        return self._intake.new_id()
 
     def counts(self) -> dict[str, int]:
         """Every counter of this process by its name; see Counter for the meanings."""
@@ -176,12 +199,12 @@ class Capture:
             forwarder.forget()
         self._asleep = not self._closed
 
-    def _take(self, take: Callable[[_Given], Entry | Refused], event: _Given) -> Entry | Refused | None:
-        """What the intake makes of it; None where that fell over something nobody foresaw, which is counted."""
+    def _take(self, take: Callable[[_Given], Entry | Refused | None], event: _Given) -> Entry | Refused | None:
+        """What the intake makes of it; None too where that fell over something nobody foresaw, which is counted."""
         if self._asleep:
             self._wake()
         try:
-            return take(event)
+            taken = take(event)
         except Exception as error:
             # The caller's own objects take part (a mapping may be any class): whatever they do, the service goes on.
             self._counts.add(Counter.CRASHED)
@@ -191,6 +214,9 @@ class Capture:
                 self._complained = True
                 logger.error("an event was not captured: %s", type(error).__name__)  # noqa: TRY400 - no payload in logs
             return None
+        if self._strict and isinstance(taken, Refused):
+            raise taken.rejection
+        return taken
 
     def _keep(self, taken: Entry | Refused | None) -> str | None:
         """Append it to the spool, as an event or as a failed event; the event_id of an event that was kept."""
@@ -213,14 +239,12 @@ class Capture:
         return [None if each is None else next(answers, None) for each in taken]
 
     def _failed_event(self, refused: Refused) -> Entry:
-        if self._strict:
-            raise refused.rejection from None
         failed = FailedEvent.of(
             Stage.CAPTURE,
             refused.rejection,
             refused.payload,
             refused.at,
-            otherwise=make_event_id(refused.at, self._random),
+            otherwise=self._intake.new_id(),
         )
         return Entry(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode())
 

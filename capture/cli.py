@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from random import SystemRandom
 from typing import BinaryIO
 
 import click
@@ -18,7 +20,9 @@ from shopstream.schemas.exit_status import ExitStatus
 
 from . import open_capture, utc_now
 from .backends import backends_on
-from .counters import Counter
+from .collector.api_keys import new_key
+from .collector.settings import CollectorSettings
+from .counters import Counter, Counts
 from .health import Health
 from .inspection import Check, SpoolStatus, check_everything, spool_status
 from .logs import log_json
@@ -51,7 +55,7 @@ def doctor(*, as_json: bool) -> int:
     """
     settings = read_settings(CaptureSettings, os.environ)
     backends = backends_on(settings, os.environ, now=utc_now)
-    variables = shown(settings)
+    variables = shown(settings) | shown(read_settings(CollectorSettings, os.environ))
     for backend in backends.values():
         for shared in backend.settings:
             variables |= shown(shared)
@@ -117,7 +121,7 @@ def forward(*, every: float, seconds: float | None, as_json: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     log_json()
     environ = _forwarding()
-    if not backends_on(read_settings(CaptureSettings, environ), environ):
+    if not backends_on(read_settings(CaptureSettings, environ), environ, now=utc_now):
         raise SettingsError("no backend is on, so there is nowhere to forward to: set CAPTURE_PUBSUB_ENABLED=true")
     capture = open_capture(environ)
     while True:
@@ -145,6 +149,69 @@ def track(*, file: BinaryIO, seconds: float | None, as_json: bool) -> int:
     for _ in capture.track_lines(file):
         pass
     return _close(capture.close(seconds), capture.counts(), as_json=as_json)
+
+
+@cli.command()
+@as_json_option
+def serve(*, as_json: bool) -> int:
+    """Take events over HTTP, from browsers and from services in other languages, until SIGTERM or SIGINT.
+
+    Prints its address when it takes connections, then logs one JSON line a request on standard error. Ends with 75
+    where something could not be shipped yet. For example:
+
+        CAPTURE_COLLECTOR_KEYS="$(shopstream-capture key web --publishable)" shopstream-capture serve
+    """
+    try:
+        from .collector import logs
+        from .collector import serve as collector
+    except ImportError as error:
+        raise SettingsError(f"{error.name} is not installed: pip install 'shopstream[collector]'") from None
+    settings, capture_settings = (
+        read_settings(CollectorSettings, os.environ),
+        read_settings(CaptureSettings, os.environ),
+    )
+    collector.check_settings(settings)
+    counts = Counts()
+    listening, address = collector.listen(settings)
+    capture = open_capture(counts=counts)
+    logs.log_json()
+    app = collector.collector_app(
+        capture,
+        counts,
+        settings,
+        collector.SpoolProbe(capture_settings, time.monotonic),
+        voice_secret=capture_settings.elevenlabs_secret,
+        now=utc_now,
+        clock=time.monotonic,
+        random=SystemRandom(),
+    )
+    _print(as_json, {"address": address}, [f"listening on {address}"])
+    collector.serve(app, listening, settings)
+    code = _close(capture.close(), capture.counts(), as_json=as_json)
+    # What clients sent wrong is theirs to know, and was answered.
+    return 0 if code == ExitStatus.FOUND else code
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--publishable", is_flag=True, help="For a web page, where everybody can read it.")
+@click.option("--types", help="What it may send, such as search,order; default all, or search,interaction in a page.")
+@as_json_option
+def key(*, name: str, publishable: bool, types: str | None, as_json: bool) -> int:
+    """Make a key for the collector; NAME becomes the source of what is sent with it.
+
+    The key is on standard error, shown this once and kept nowhere; its line for CAPTURE_COLLECTOR_KEYS is on standard
+    output. For example:
+
+        shopstream-capture key order-service --types order >> keys
+    """
+    text, made = new_key(name, types.split(",") if types else (), publishable=publishable, random=SystemRandom())
+    if as_json:
+        click.echo(json.dumps({"key": text, "line": made.line()}))
+    else:
+        click.echo(text, err=True)
+        click.echo(made.line())
+    return 0
 
 
 def run(arguments: Sequence[str]) -> int:

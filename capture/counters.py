@@ -41,6 +41,8 @@ class Counter(StrEnum):
     """Records deleted before every backend had them, to make room: CAPTURE_SPOOL_FULL is drop_oldest."""
     BREAKER_OPENED = "capture.breaker_opened"
     """Times a backend failed so often in a row that it is left alone for a while."""
+    SCRUBBED = "capture.scrubbed"
+    """Events from whose free text personal data was taken out."""
     ANONYMISED = "capture.anonymised"
     """Events kept without user_id and session_id, because their user has not allowed analytics."""
     DROPPED_CONSENT = "capture.dropped.consent"
@@ -49,6 +51,16 @@ class Counter(StrEnum):
     """Times the caller's lookup of consent raised; the default counted instead. Alert when above 0."""
     USER_IDS_REPLACED = "capture.user_ids_replaced"
     """Ids that were an e-mail address or a phone number: hashed, or left out where there is no key."""
+    COLLECTOR_UNREADABLE = "capture.collector.unreadable"
+    """Bodies and parts of bodies sent to the collector that are no event: not JSON, too large. Answered, not kept."""
+    COLLECTOR_FORBIDDEN = "capture.collector.forbidden"
+    """Events sent to the collector that their key may not send. Answered, not kept."""
+    COLLECTOR_UNAUTHORIZED = "capture.collector.unauthorized"
+    """Requests to the collector without a key it knows, or with a forged signature."""
+    COLLECTOR_LIMITED = "capture.collector.limited"
+    """Requests to the collector refused because their key sends too fast."""
+    COLLECTOR_BUSY = "capture.collector.busy"
+    """Requests to the collector refused because too many were under way. Alert when above 0."""
 
 
 class Counts:

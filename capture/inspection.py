@@ -109,3 +109,11 @@ def _left(folder: WriterFolder, position: Position) -> Left:
         if number >= position.segment:
             events += lines_after(folder.segment(number), position.offset if number == position.segment else 0)
     return Left(events, folder.bytes_after(position))
+
+
+def spool_trouble(path: Path, max_bytes: int) -> str | None:
+    """Why the spool would not take an event now; None where it would."""
+    if not (check := _check_spool(path)).ok:
+        return check.detail
+    size = SpoolDirectory(path, (), Counts()).size()
+    return f"{path} holds {size:,} of {max_bytes:,} bytes" if size >= max_bytes else None

@@ -1,8 +1,7 @@
 """What capture reads from the environment."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -18,6 +17,7 @@ class CaptureSettings(Settings):
     """The settings of capture; those of a backend's cloud are CloudSettings, read only when it is on."""
 
     model_config = SettingsConfigDict(env_prefix="CAPTURE_", frozen=True, extra="ignore")
+    others_prefixes: ClassVar[tuple[str, ...]] = ("CAPTURE_COLLECTOR_",)
 
     spool_directory: str = Field(
         min_length=1,
@@ -66,6 +66,7 @@ class CaptureSettings(Settings):
     spool_full: Literal["refuse_newest", "drop_oldest"] = Field(
         "refuse_newest",
         description="What a full spool gives up: the event that comes, or the oldest segment that some backend lacks.",
+    )
     user_id_key: SecretStr | None = Field(
         None,
         min_length=16,
@@ -81,10 +82,12 @@ class CaptureSettings(Settings):
         WithoutConsent.ANONYMISE,
         description="What becomes of an event without consent to analytics: `anonymise` keeps it without user_id and "
         "session_id, `drop` does not keep it.",
+    )
     elevenlabs_secret: SecretStr | None = Field(
         None,
         min_length=1,
         description="The signing secret of an ElevenLabs post-call webhook, as its settings page showed it.",
+    )
     storage_enabled: bool = Field(False, description="Whether events are forwarded to Cloud Storage.")
     storage_bucket: str | None = Field(
         None,

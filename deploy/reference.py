@@ -5,6 +5,7 @@ Example: python -m deploy.reference docs
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -13,6 +14,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from shopstream import capture
+from shopstream.capture.collector.openapi import document
+from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counter as CaptureCounter
 from shopstream.pipeline.counters import Counter as PipelineCounter
 from shopstream.pipeline.options import PipelineSettings
@@ -22,6 +25,7 @@ from shopstream.schemas.environment import variable_names
 _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
     ("Where things are: every command, and capture's backends in the cloud", CloudSettings, None),
     ("Capture", capture.CaptureSettings, None),
+    ("The HTTP collector: `shopstream-capture serve`", CollectorSettings, None),
     ("The streaming job and back-fill", PipelineSettings, CloudSettings),
     ("Feature jobs and the reader; REDIS_URL is capture's Redis backend's too", RedisSettings, None),
 )
@@ -39,6 +43,11 @@ def settings_page() -> str:
 def counters_page() -> str:
     """docs/counters.md: everything that is counted."""
     return "\n".join(_counter_lines()) + "\n"
+
+
+def collector_document() -> str:
+    """docs/collector-openapi.json: what the collector takes and answers."""
+    return json.dumps(document(), indent=2) + "\n"
 
 
 def _settings_lines() -> Iterator[str]:
@@ -101,6 +110,7 @@ def write(docs: Path) -> None:
     data_dictionary.write(docs)
     (docs / "settings.md").write_text(settings_page())
     (docs / "counters.md").write_text(counters_page())
+    (docs / "collector-openapi.json").write_text(collector_document())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     """Settings of one command or library; values come only from the mapping handed to read_settings."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    others_prefixes: ClassVar[tuple[str, ...]] = ()
+    """Prefixes within our own that belong to settings read elsewhere, and checked there."""
 
     @classmethod
     def settings_customise_sources(
@@ -116,7 +118,8 @@ def _refuse_misspelt(settings: type[Settings], environ: Mapping[str, str], names
     if not prefix:
         return
     for variable in sorted(environ):
-        if variable.startswith(prefix) and variable not in names.values():
+        others = variable.startswith(settings.others_prefixes)
+        if variable.startswith(prefix) and not others and variable not in names.values():
             near = get_close_matches(variable, names.values(), n=1, cutoff=0)
             raise SettingsError(f"{variable} is not a setting. Did you mean {near[0]}?")
 

@@ -11,7 +11,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.reference import counters_page, settings_page
+from deploy.reference import collector_document, counters_page, settings_page
 from shopstream.schemas.data_dictionary import json_schemas, render
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,10 @@ def test_the_json_schemas_are_fresh() -> None:
 def test_the_pages_of_settings_and_counters_are_fresh() -> None:
     assert (ROOT / "docs/settings.md").read_text() == settings_page(), "run `make docs`"
     assert (ROOT / "docs/counters.md").read_text() == counters_page(), "run `make docs`"
+
+
+def test_the_collectors_openapi_document_is_fresh() -> None:
+    assert (ROOT / "docs/collector-openapi.json").read_text() == collector_document(), "run `make docs`"
 
 
 @pytest.mark.parametrize("room", ["capture", "ml_features", "schemas"])

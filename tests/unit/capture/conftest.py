@@ -12,12 +12,16 @@ import pytest
 from shopstream.capture import Capture, search
 from shopstream.capture.backends import Batch
 from shopstream.capture.breaker import Breaker
+from shopstream.capture.consent import Consents, WithoutConsent
 from shopstream.capture.counters import Counter, Counts
 from shopstream.capture.forwarder import BatchLimits, Forwarder
 from shopstream.capture.intake import Intake
+from shopstream.capture.intent import RuleClassifier
+from shopstream.capture.privacy import Privacy
 from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
 from shopstream.capture.spool_format import Record
+from shopstream.capture.user_ids import UserIds
 from shopstream.schemas.message import FAILED_EVENT
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -93,11 +97,26 @@ class Rig:
             self.spool,
             [self.forwarder] if backends else [],
             self.counts,
-            intake=Intake(self.counts, source="test", now=lambda: NOW, random=random),
+            intake=Intake(
+                self.counts,
+                privacy=self._privacy(),
+                classifier=settings.get("classifier", RuleClassifier()),
+                source="test",
+                now=lambda: NOW,
+                random=random,
+            ),
             strict=settings.get("strict", False),
             drain_seconds=5.0,
             clock=self.clock,
-            random=random,
+        )
+
+    def _privacy(self) -> Privacy:
+        settings = self._settings
+        return Privacy(
+            Consents(settings.get("consent"), otherwise=settings.get("otherwise", True), most_users=100),
+            UserIds(settings.get("user_id_key"), strict=settings.get("strict", False)),
+            self.counts,
+            without_consent=settings.get("without_consent", WithoutConsent.ANONYMISE),
         )
 
     def new_forwarder(self, sleep: Callable[[float], None] | None = None, *, backend: str = "recording") -> Forwarder:

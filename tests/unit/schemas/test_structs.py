@@ -25,6 +25,7 @@ WHOLE: dict[str, dict[str, Any]] = {
         "total_results": 3,
         "results": [{"product_id": "a", "position": 1}, {"product_id": "b", "position": 2}],
         "latency_ms": 1.5,
+        "error": "TimeoutError",
         "channel": "web",
     },
     "interaction": {
