@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable
 from shopstream.schemas.message import FAILED_EVENT
 
-from .backends import Backend, BackendMaker, Batch
+from .backends import Backend, BackendMaker, Batch, RefusedInPart
 from .breaker import Breaker
 from .counters import Counter, Counts
 from .folder_reader import FolderReader
@@ -279,13 +279,16 @@ class Forwarder:
                 self._send_once, batch
             )
         except Rejected as rejection:
-            if len(batch) > 1:
+            refusals = _refusals(batch, rejection)
+            if not refusals:
                 middle = len(batch) // 2
                 self._send(batch[:middle])
                 self._send(batch[middle:])
-            else:
+                return
+            for place, refusal in refusals.items():
                 self._counts.add(Counter.BACKEND_REFUSED, backend=self.backend)
-                self._keep_failed(rejection, batch[0].document, batch[0].document)
+                self._keep_failed(refusal, batch[place].document, batch[place].document)
+            self._counts.add(Counter.FORWARDED, len(batch) - len(refusals), backend=self.backend)
         else:
             self._counts.add(Counter.FORWARDED, len(batch), backend=self.backend)
 
@@ -299,9 +302,9 @@ class Forwarder:
                 if self._client is None:
                     self._client = self._make()
                 self._client.send(batch)
-            except Rejected:
+            except Rejected as rejection:
                 self._breaker.succeeded()  # It answers.
-                if len(batch) == 1 and batch[0].event_type == FAILED_EVENT:
+                if any(batch[place].event_type == FAILED_EVENT for place in _refusals(batch, rejection)):
                     # A backend that refuses even these is set up wrongly. Nothing is dropped for that.
                     raise self._failed(Unavailable(f"{self.backend} refuses a failed event")) from None
                 raise
@@ -380,6 +383,13 @@ def _let_go(records: list[Record]) -> None:
     while records:
         del records[-_FREED_AT_ONCE:]
         time.sleep(0)
+
+
+def _refusals(batch: Batch, rejection: Rejected) -> Mapping[int, Rejected]:
+    """Which records of the batch, by place, were refused and why; empty where that is not known yet."""
+    if isinstance(rejection, RefusedInPart):
+        return rejection.refusals
+    return {0: rejection} if len(batch) == 1 else {}
 
 
 def _where(error: Exception) -> str:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from shopstream.capture.counters import Counter
-from shopstream.schemas import Reason, Rejected, Unavailable
+from shopstream.schemas import Unavailable
 
 
 def ids(rig: Any) -> list[str]:
@@ -73,35 +73,6 @@ def test_a_broken_cursor_sends_again_what_is_spooled(rig: Any, content: bytes) -
     after.ship()
     assert ids(rig) == [event_id, event_id]
     assert after.count(Counter.CURSORS_RESET) == 1
-
-
-def test_a_refused_event_becomes_a_failed_event_and_its_neighbours_go_on(rig: Any) -> None:
-    tracked = [rig.track(number) for number in range(50)]
-    poison = tracked[17]
-    rig.backend.refuses = lambda record: (
-        Rejected(Reason.ROW_REFUSED, "no")
-        if record.event_type == "search" and poison.encode() in record.document
-        else None
-    )
-    rig.ship()
-    assert ids(rig) == [event_id for event_id in tracked if event_id != poison]
-    (failed,) = rig.backend.failed()
-    assert (failed["event_id"], failed["stage"], failed["reason"]) == (poison, "capture", "row_refused")
-    assert rig.count(Counter.BACKEND_REFUSED) == 1
-
-
-def test_a_backend_that_refuses_even_failed_events_loses_nothing(rig: Any) -> None:
-    rig.track()
-    refusals: list[int] = []
-
-    def refuse(_: object) -> Exception | None:
-        refusals.append(1)
-        return Rejected(Reason.ROW_REFUSED, "no") if len(refusals) < 10 else None
-
-    rig.backend.refuses = refuse
-    rig.ship()
-    assert len(rig.backend.failed()) == 1
-    assert rig.backend.events() == []
 
 
 def test_a_torn_last_line_of_a_dead_writer_becomes_a_failed_event(rig: Any) -> None:

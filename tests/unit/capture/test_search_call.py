@@ -49,7 +49,12 @@ def test_a_search_nobody_said_anything_of_is_tracked_too(rig: Any) -> None:
     with context(session_id="s", channel="web"), capture_search(rig.capture, query="milk", query_id="q-1"):
         pass
     (event,) = shipped(rig)
-    assert (event["query_id"], event.get("results", []), event["session_id"], event["channel"]) == ("q-1", [], "s", "web")
+    assert (event["query_id"], event.get("results", []), event["session_id"], event["channel"]) == (
+        "q-1",
+        [],
+        "s",
+        "web",
+    )
 
 
 class EngineError(Exception):
