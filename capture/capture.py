@@ -220,13 +220,14 @@ class Capture:
 
     def _keep(self, taken: Entry | Refused | None) -> str | None:
         """Append it to the spool, as an event or as a failed event; the event_id of an event that was kept."""
-        if taken is None:
-            return None
-        entry = taken if isinstance(taken, Entry) else self._failed_event(taken)
-        if not self._spool.append_many((entry,)):
-            return None
-        self._counts.add(Counter.FAILED if entry.event_id is None else Counter.CAPTURED)
-        return entry.event_id
+        if isinstance(taken, Entry):
+            if not self._spool.append(taken):
+                return None
+            self._counts.add(Counter.CAPTURED)
+            return taken.event_id
+        if taken is not None and self._spool.append(self._failed_event(taken)):
+            self._counts.add(Counter.FAILED)
+        return None
 
     def _keep_many(self, taken: Sequence[Entry | Refused | None]) -> list[str | None]:
         there = [each if isinstance(each, Entry) else self._failed_event(each) for each in taken if each is not None]

@@ -25,7 +25,7 @@ from .health import BackendHealth
 from .lag import LagMeter
 from .spool import Spool
 from .spool_directory import WriterFolder
-from .spool_format import Damaged, Record
+from .spool_format import Damaged, Entry, Record
 
 logger = logging.getLogger(__name__)
 
@@ -353,7 +353,7 @@ class Forwarder:
         document = failed.model_dump_json(exclude_none=True).encode()
 
         def keep() -> None:
-            if not self._spool.append(FAILED_EVENT, document, numbered=False, bounded=False):
+            if not self._spool.append(Entry(FAILED_EVENT, document, numbered=False), bounded=False):
                 raise Unavailable("the spool does not take a failed event")
             self._kept_failed = True
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shopstream.schemas import EVENT_TYPES, Event, Rejected, read_event, write_fields
-from shopstream.schemas.identifiers import EventIds
+from shopstream.schemas.identifiers import EventIds, is_event_id
 from shopstream.schemas.scrub import scrub_fields
 from shopstream.schemas.structs import STRUCTS, may_hold_control_characters
 from shopstream.schemas.validation import MAX_EVENT_BYTES, check_time
@@ -16,7 +16,7 @@ from shopstream.schemas.validation import MAX_EVENT_BYTES, check_time
 from .context import CURRENT, Context
 from .counters import Counter, Counts
 from .fields import Fields, fields_in, fields_of, remains_of
-from .intent import Classifier, checked
+from .intent import Classifier, intents_by
 from .privacy import OF_THE_SHOP, Privacy
 from .spool_format import Entry
 
@@ -49,7 +49,7 @@ class Intake:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        self._counts, self._privacy, self._classifier = counts, privacy, classifier
+        self._counts, self._privacy, self._intent_of = counts, privacy, intents_by(classifier)
         self._source, self._now = source, now
         self._event_ids = EventIds(random)
 
@@ -104,52 +104,56 @@ class Intake:
         if private is not fields:
             self._counts.add(Counter.SCRUBBED)
             fields = private
+        intent = self._intent(fields)
         try:
-            event = msgspec.convert(self._with_intent(fields), STRUCTS[fields["event_type"]])  # type: ignore[index]
+            event_type = fields["event_type"]
+            event = msgspec.convert(fields if intent is None else fields | intent, STRUCTS[event_type])  # type: ignore[index]
             document = _write(event)
             if event.occurred_at is not now:
                 check_time(event.occurred_at, now)
-            if may_hold_control_characters(document) or len(document) > MAX_EVENT_BYTES:
+            if (
+                may_hold_control_characters(document)
+                or len(document) > MAX_EVENT_BYTES
+                or (event.event_id is not event_id and not is_event_id(event.event_id))
+            ):
                 read_event(document, now, unknown_fields="forbid")
         except _NOT_QUICKLY:
             # The models have the word: they take it after all, or say what is wrong.
             as_given = fields == given
             envelope = (event_id, now, self._source, SCHEMA_VERSION)
             fields |= {name: value for name, value in zip(_ENVELOPE, envelope, strict=True) if fields[name] is None}
-            taken = self._take_slowly(fields, line if as_given else None, now)
+            taken = _take_slowly(fields, intent, line if as_given else None, now)
         else:
             numbered = event.writer_id is None and event.sequence is None
-            taken = Entry(fields["event_type"], document, numbered, event.event_id)  # type: ignore[arg-type]
+            taken = Entry(event_type, document, numbered, event.event_id)  # type: ignore[arg-type]
         if type(taken) is Entry and taken.event_type == "consent":
             self._hear(whose, taken.document)
         return taken
 
-    def _take_slowly(self, fields: Fields, line: bytes | None, now: datetime) -> Entry | Refused:
-        numbered = fields.get("writer_id") is None and fields.get("sequence") is None
-        if numbered:
-            fields = {name: value for name, value in fields.items() if name not in ("writer_id", "sequence")}
-        try:
-            document = write_fields(self._with_intent(fields))
-            event = read_event(document, now, unknown_fields="forbid")
-        except Rejected as rejection:
-            return Refused(rejection, remains_of(fields) if line is None else line, now)
-        return Entry(event.event_type, document, numbered, event.event_id)
-
-    def _with_intent(self, fields: Fields) -> Fields:
-        """The same fields; a search that names no intent has the classifier's."""
+    def _intent(self, fields: Fields) -> Fields | None:
+        """The field that a search gets which has none; None otherwise."""
         if fields.get("event_type") != "search" or fields.get("intent") is not None:
-            return fields
+            return None
         query = fields.get("query")
-        if not isinstance(query, str) or (found := checked(self._classifier, query)) is None:
-            return fields
-        label, confidence = found
-        intent = {"label": label, "confidence": confidence, "classifier": self._classifier.name}
-        return fields | {"intent": intent}
+        intent = self._intent_of(query) if isinstance(query, str) else None
+        return None if intent is None else {"intent": intent}
 
     def _hear(self, whose: object, document: bytes) -> None:
         """A decision that may be kept counts from now on."""
         decision = msgspec.json.decode(document, type=STRUCTS["consent"])
         self._privacy.hear(str(whose), decision.purpose, decision.granted, decision.occurred_at)  # type: ignore[attr-defined]
+
+
+def _take_slowly(fields: Fields, intent: Fields | None, line: bytes | None, now: datetime) -> Entry | Refused:
+    numbered = fields.get("writer_id") is None and fields.get("sequence") is None
+    if numbered:
+        fields = {name: value for name, value in fields.items() if name not in ("writer_id", "sequence")}
+    try:
+        document = write_fields(fields | (intent or {}))
+        event = read_event(document, now, unknown_fields="forbid")
+    except Rejected as rejection:
+        return Refused(rejection, remains_of(fields) if line is None else line, now)
+    return Entry(event.event_type, document, numbered, event.event_id)
 
 
 def _fill(fields: Fields, context: Context) -> None:

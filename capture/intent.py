@@ -6,23 +6,28 @@ confidence of a rule is how often it was right on the development half of the la
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol, get_args
 
-from shopstream.schemas.events import Intent
+from shopstream.schemas import events
 
 from . import intent_words as words
 
-LABELS: frozenset[str] = frozenset(get_args(Intent.model_fields["label"].annotation))
-_MOST_REMEMBERED = 4096
-"""Queries whose intent is held: shops are asked the same few thousand things most of the time."""
+Intent = dict[str, object]
+"""The `intent` of a search: label, confidence, classifier."""
+LABELS: frozenset[str] = frozenset(get_args(events.Intent.model_fields["label"].annotation))
 _LONGEST_QUERY = 256
 """What is typed beyond this says no more about the intent."""
 _MOST_WORDS = 24
+_LONGEST_NAME = 256
 
 
 class Classifier(Protocol):
-    """Names the intent of a query. It is called on the hot path of `track`: it should take a few microseconds."""
+    """Names the intent of a query, the same for the same query: it is asked once for those met often.
+
+    It is called on the thread of `track`, so it should take a few microseconds.
+    """
 
     name: str
     """Name and version, kept beside every intent it gave: 1 to 256 characters, such as `rules-1`."""
@@ -56,28 +61,38 @@ RULES: dict[str, tuple[str, float]] = {
 
 
 class RuleClassifier:
-    """The classifier of this file. Remembers the intents of the queries met last, which are scrubbed already."""
+    """The classifier of this file."""
 
     name = "rules-1"
 
-    def __init__(self, *, most_remembered: int = _MOST_REMEMBERED) -> None:
-        self.classify = lru_cache(most_remembered)(classified) if most_remembered else classified
+    def classify(self, query: str) -> tuple[str, float]:
+        """The label and the confidence of a query; no text is wrong."""
+        return RULES[rule_for(query)]
 
 
-def classified(query: str) -> tuple[str, float]:
-    """The label and the confidence of a query; no text is wrong."""
-    return RULES[rule_for(query)]
+def intents_by(classifier: Classifier, *, most_remembered: int = 4096) -> Callable[[str], Intent | None]:
+    """What gives the intent of a query, or None where the classifier raised or said what the contract does not know.
 
+    It remembers the queries met last: shops are asked the same few thousand things most of the time.
 
-def checked(classifier: Classifier, query: str) -> tuple[str, float] | None:
-    """What the classifier says, or None where it raised or said what the contract does not know."""
-    try:
-        label, confidence = classifier.classify(query)
-        if label in LABELS and 0 <= confidence <= 1:
-            return label, float(confidence)
-    except Exception:  # noqa: BLE001, S110 - anybody's code: a search without an intent is still a search
-        pass
-    return None
+    Raises:
+        ValueError: The classifier's name is not one that an event could carry.
+    """
+    name = classifier.name
+    if not (1 <= len(name) <= _LONGEST_NAME and name.isprintable()):
+        raise ValueError(f"the name of a classifier is 1 to {_LONGEST_NAME} printable characters")
+
+    @lru_cache(most_remembered)
+    def intent_of(query: str) -> Intent | None:
+        try:
+            label, confidence = classifier.classify(query)
+            if label in LABELS and 0 <= confidence <= 1:
+                return {"label": label, "confidence": float(confidence), "classifier": name}
+        except Exception:  # noqa: BLE001, S110 - anybody's code: a search without an intent is still a search
+            pass
+        return None
+
+    return intent_of
 
 
 def normalised(query: str) -> str:

@@ -5,11 +5,10 @@ from datetime import datetime
 from .consent import Consents, WithoutConsent
 from .counters import Counter, Counts
 from .fields import Fields
-from .user_ids import UserIds
+from .user_ids import UserIds, is_plainly_opaque
 
 OF_THE_SHOP = ("product",)
 """Event types that are about nobody: consent does not hold them back, and no context makes them somebody's."""
-_IDS = ("user_id", "session_id")
 
 
 class Privacy:
@@ -42,18 +41,17 @@ class Privacy:
                 self._counts.add(Counter.ANONYMISED)
                 fields["user_id"] = fields["session_id"] = None
             return True
-        for name, given in zip(_IDS, (user_id, session_id), strict=True):
-            if isinstance(given, str) and (kept := self._opaque(fields, name, given)) is not given:
-                self._counts.add(Counter.USER_IDS_REPLACED)
-                fields[name] = kept
+        for name, given in (("user_id", user_id), ("session_id", session_id)):
+            if isinstance(given, str) and not is_plainly_opaque(given):
+                self._look_closer(fields, name, given)
         return True
 
     def hear(self, user_id: str, purpose: str, granted: bool, occurred_at: datetime) -> None:
         """A consent event passes; `user_id` is as the service gives it, not what is kept of it."""
         self._consents.note(user_id, purpose, granted, occurred_at)
 
-    def _opaque(self, fields: Fields, name: str, given: str) -> str | None:
+    def _look_closer(self, fields: Fields, name: str, given: str) -> None:
         fields[name] = None  # Should it be refused, what is kept of the event does not hold it.
-        kept = self._user_ids.kept(given, name)
-        fields[name] = given
-        return kept
+        fields[name] = kept = self._user_ids.kept(given, name)
+        if kept is not given:
+            self._counts.add(Counter.USER_IDS_REPLACED)

@@ -77,30 +77,31 @@ class Spool:
         self._folder: WriterFolder | None = None
         self._segment: Segment | None = None
         self._segments = 0
-        self._size = 0
         self._rotate_at = 0.0
         self._sequence = 0
         self._writer_id = b""
-        self._room = 0
         self._appended = 0
+        """Bytes, of all segments. The next three are marks on the same scale."""
+        self._began = 0
+        """Where the segment begins."""
+        self._full_at = 0
+        """Where the spool is full, as it was last measured."""
+        self._attend_at = 0
+        """Where an append must see to something first: a full segment, a full spool, no segment yet."""
         self._look_at = self._measure_at = self._try_at = 0.0
         self._complaints: set[str] = set()
 
-    def append(self, event_type: str, document: bytes, *, numbered: bool = True, bounded: bool = True) -> bool:
-        """Append one JSON object as one record, with one write; False where it was not kept, which is counted.
+    def append(self, entry: Entry, *, bounded: bool = True) -> bool:
+        """Append one record, with one write; False where it was not kept, which is counted.
 
         With bounded=False it is kept even when the spool is full.
         """
-        return self.append_many((Entry(event_type, document, numbered),), bounded=bounded) == 1
+        return self._append((entry,), len(entry.document) + _LINE_OVERHEAD, int(entry.numbered), bounded=bounded) == 1
 
     def append_many(self, entries: Sequence[Entry], *, bounded: bool = True) -> int:
         """The same for several, with one write; how many of them were kept, counted from the first."""
-        try:
-            return self._append(entries, bounded=bounded)
-        except OSError as error:
-            self._counts.add(Counter.REFUSED_DISK, len(entries))
-            self._complain(errno.errorcode.get(error.errno or 0, "OSError"), "the disk does not take events")
-            return 0
+        size = sum(len(entry.document) + _LINE_OVERHEAD for entry in entries)
+        return self._append(entries, size, sum(entry.numbered for entry in entries), bounded=bounded)
 
     def maintain(self) -> None:
         """What need not happen on the caller's thread: leave a segment that is old or gone, measure the room."""
@@ -143,52 +144,47 @@ class Spool:
         self.directory.forget()
         self._counts.reset()
 
-    def _append(self, entries: Sequence[Entry], *, bounded: bool) -> int:
-        size = numbers = 0
-        for entry in entries:
-            size += len(entry.document) + _LINE_OVERHEAD
-            numbers += entry.numbered
-        if (
-            self._segment is None
-            or self._size >= self._segment_bytes
-            or self._room < size
-            or self._clock() >= self._look_at
-        ):
-            self._attend(size if bounded else 0)
+    def _append(self, entries: Sequence[Entry], size: int, numbers: int, *, bounded: bool) -> int:
+        """How many were kept. `size` is the bytes they take at most, `numbers` how many of them get a number."""
+        if self._appended + size > self._attend_at or self._clock() >= self._look_at:
+            try:
+                self._attend(size if bounded else 0)
+            except OSError as error:
+                return self._refuse(len(entries), error)
         with self._lock:
-            segment = self._segment
-            if segment is None:
-                raise OSError(errno.EAGAIN, "the spool could not be opened a moment ago")
-            full = bounded and self._room < size
-            if not full:
-                writer_id, sequence = self._writer_id, self._sequence
-                self._sequence += numbers
-                self._size += size
-                self._room -= size
+            segment, writer_id, sequence = self._segment, self._writer_id, self._sequence
+            fits = segment is not None and not (bounded and self._appended + size > self._full_at)
+            if fits:
+                self._sequence = sequence + numbers
                 self._appended += size
-        if full:
+        if segment is None:
+            return self._refuse(len(entries), OSError(errno.EAGAIN, "the spool could not be opened a moment ago"))
+        if not fits:
             self._counts.add(Counter.REFUSED_FULL, len(entries))
             self._complain("full", f"the spool is full ({self._max_bytes:,} bytes)")
             return 0
         lines = _lines(entries, writer_id, sequence)
         data = lines[0] if len(lines) == 1 else b"".join(lines)
-        trouble = None
         try:
             written = os.write(segment.descriptor, data)
         except OSError as error:
-            written, trouble = 0, error
+            return self._cut_short(segment, entries, lines, 0, error)
         if written != len(data):
-            return self._cut_short(segment, entries, lines, written, trouble)
+            return self._cut_short(segment, entries, lines, written, OSError(errno.ENOSPC, "the disk is full"))
         if self._complaints:
             logger.warning("the spool takes events again")
             self._complaints.clear()
         return len(entries)
 
+    def _refuse(self, entries: int, error: OSError) -> int:
+        self._counts.add(Counter.REFUSED_DISK, entries)
+        self._complain(errno.errorcode.get(error.errno or 0, "OSError"), "the disk does not take events")
+        return 0
+
     def _cut_short(
-        self, segment: Segment, entries: Sequence[Entry], lines: list[bytes], written: int, error: OSError | None
+        self, segment: Segment, entries: Sequence[Entry], lines: list[bytes], written: int, error: OSError
     ) -> int:
         """After a write that failed, or took a part only: how many lines are whole."""
-        trouble = error or OSError(errno.ENOSPC, "the disk took a part of the lines only")
         kept = 0
         while written >= len(lines[kept]):
             written -= len(lines[kept])
@@ -198,15 +194,13 @@ class Spool:
         numbers = sum(entry.numbered for entry in lost)
         with self._lock:
             if segment is self._segment:
-                self._size -= size
-                self._room += size
+                self._appended -= size
                 if numbers and lines[-1].endswith(b'"sequence":%d}\n' % self._sequence):
                     self._sequence -= numbers  # Nobody took a number since: the next event goes on without a gap.
         with self._attending:
-            if segment is self._segment and (written or trouble.errno not in (errno.ENOSPC, errno.EDQUOT)):
+            if segment is self._segment and (written or error.errno not in (errno.ENOSPC, errno.EDQUOT)):
                 self._let_go()  # A torn line stays behind, at the end of a segment.
-        self._counts.add(Counter.REFUSED_DISK, len(lost))
-        self._complain(errno.errorcode.get(trouble.errno or 0, "OSError"), "the disk does not take events")
+        self._refuse(len(lost), error)
         return kept
 
     def _attend(self, size: int) -> None:
@@ -223,10 +217,10 @@ class Spool:
                 self._try_at = moment + _PATIENCE_SECONDS
                 self._open_segment()
                 self._rotate_at, self._try_at = moment + self._segment_seconds, 0.0
-            if self._room < size and moment >= self._measure_at:
+            if self._lacks(size) and moment >= self._measure_at:
                 self._measure()
                 self._drop_for(size)
-                self._measure_at = moment + _PATIENCE_SECONDS if self._room < size else 0.0
+                self._measure_at = moment + _PATIENCE_SECONDS if self._lacks(size) else 0.0
         finally:
             self._attending.release()
 
@@ -237,7 +231,9 @@ class Spool:
             return
         if os.fstat(segment.descriptor).st_nlink == 0:
             self._leave_lost_folder(segment)
-        elif self._size and (self._size >= self._segment_bytes or moment >= self._rotate_at):
+        elif self._appended > self._began and (
+            self._appended - self._began >= self._segment_bytes or moment >= self._rotate_at
+        ):
             self._let_go()
 
     def _open_segment(self) -> None:
@@ -254,17 +250,19 @@ class Spool:
         fcntl.flock(segment.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._segments = self._folder.active = number
         with self._lock:
-            self._segment, self._size = segment, 0
+            self._segment, self._began = segment, self._appended
+            self._mark()
 
     def _let_go(self) -> "weakref.ref[Segment] | None":
         """Append no more to the segment; gives what tells whether some thread still does."""
         with self._lock:
             segment, self._segment = self._segment, None
+            self._mark()
         if segment is None or self._folder is None:
             return None
         last = weakref.ref(segment)
         self._folder.leave(segment.number, last)
-        if not self._size:
+        if self._appended == self._began:
             self._folder.delete_segment(segment.number)
         return last
 
@@ -273,6 +271,7 @@ class Spool:
         folder, self._folder = self._folder, None
         with self._lock:
             self._segment = None
+            self._mark()
         if folder is None:
             return
         lost = self._segments - self.directory.acknowledged(folder)
@@ -291,11 +290,20 @@ class Spool:
         size = self.directory.size()
         with self._lock:
             # What was appended while measuring may or may not be in the figure: count it as taken.
-            self._room = self._max_bytes - size - (self._appended - before)
+            self._full_at = before + self._max_bytes - size
+            self._mark()
+
+    def _mark(self) -> None:
+        """After one of the marks has moved; under the lock."""
+        self._attend_at = -1 if self._segment is None else min(self._began + self._segment_bytes, self._full_at)
+
+    def _lacks(self, size: int) -> bool:
+        """True where the spool has no room for so many bytes."""
+        return self._appended + size > self._full_at
 
     def _drop_for(self, size: int) -> None:
         """Where the oldest gives way to the newest: delete the oldest segments until there is room for so much."""
-        while self._drops_oldest and self._room < size and self.directory.drop_oldest():
+        while self._drops_oldest and self._lacks(size) and self.directory.drop_oldest():
             self._measure()
 
     def _complain(self, kind: str, what: str) -> None:

@@ -6,9 +6,9 @@ event_type, a space, the JSON, a newline.
 
 import re
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import msgspec
 
@@ -16,6 +16,7 @@ _HEAD = re.compile(rb"[0-9a-f]{8} [a-z_]{1,64} ")
 _CHECKSUM_DIGITS = 8
 _EVENT_TYPE = re.compile(r"[a-z_]{1,64}", re.ASCII)
 _OF_A_HEAD = b"0123456789abcdef "
+_LINE = b"%08x %b\n"
 _PIECES_TRIED = 64
 """A damaged line is searched for intact records at this many places at most."""
 
@@ -53,7 +54,8 @@ def encode(event_type: str, document: bytes) -> bytes:
         ValueError: The event_type is not made of lower-case letters and underscores.
     """
     # In JSON a raw newline can only stand between tokens, where a space means the same.
-    return _line(b"%b%b" % (_HEADS[event_type], document.replace(b"\n", b" ")))
+    body = _HEADS[event_type] + document.replace(b"\n", b" ")
+    return _LINE % (crc32(body), body)
 
 
 def encode_numbered(event_type: str, document: bytes, writer_id: bytes, sequence: int) -> bytes:
@@ -62,12 +64,8 @@ def encode_numbered(event_type: str, document: bytes, writer_id: bytes, sequence
     Raises:
         ValueError: The event_type is not made of lower-case letters and underscores.
     """
-    numbered = b'%b%b,"writer_id":"%b","sequence":%d}' % (_HEADS[event_type], document[:-1], writer_id, sequence)
-    return _line(numbered)
-
-
-def _line(body: bytes) -> bytes:
-    return b"%08x %b\n" % (zlib.crc32(body), body)
+    body = b'%b%b,"writer_id":"%b","sequence":%d}' % (_HEADS[event_type], document[:-1], writer_id, sequence)
+    return _LINE % (crc32(body), body)
 
 
 class _Heads(dict[str, bytes]):
@@ -101,7 +99,7 @@ def parse_intact(lines: Sequence[bytes]) -> list[Record] | None:
     bodies = [line[_CHECKSUM_DIGITS + 1 :] for line in lines]
     try:
         written = struct.unpack(f">{len(lines)}I", bytes.fromhex(heads.decode()))  # It passes over the spaces.
-        if written != tuple(map(zlib.crc32, bodies)):
+        if written != tuple(map(crc32, bodies)):
             return None
         return [Record(_EVENT_TYPES[name], document) for name, _, document in [body.partition(b" ") for body in bodies]]
     except (ValueError, struct.error):
@@ -132,7 +130,7 @@ def parse(line: bytes) -> list[Record | Damaged]:
 
 def _record(line: bytes) -> Record | None:
     head = _HEAD.match(line)
-    if head is None or zlib.crc32(memoryview(line)[_CHECKSUM_DIGITS + 1 :]) != int(line[:_CHECKSUM_DIGITS], 16):
+    if head is None or crc32(memoryview(line)[_CHECKSUM_DIGITS + 1 :]) != int(line[:_CHECKSUM_DIGITS], 16):
         return None
     return Record(line[_CHECKSUM_DIGITS + 1 : head.end() - 1].decode(), line[head.end() :])
 

@@ -14,7 +14,7 @@ _HASH_CHARACTERS = 32
 _MOST_REMEMBERED = 10_000
 """Ids that took a second look and are opaque, such as 0010023456, are not looked at again; others are not held."""
 
-_OPAQUE = re.compile(r"(?:[1-9]|[A-Za-z](?!el:))[\w:|.\-]*(?<![.\-][0-9]{4})", re.ASCII).fullmatch
+is_plainly_opaque = re.compile(r"(?:[1-9]|[A-Za-z](?!el:))[\w:|.\-]*(?<![.\-][0-9]{4})", re.ASCII).fullmatch
 """Ids that need no second look: no @, +, blank or bracket, no leading 0, no end like that of 415-555-0132."""
 
 
@@ -39,7 +39,7 @@ class UserIds:
         Raises:
             Rejected: In strict mode only: it is no opaque id. The text holds nothing of it.
         """
-        if _OPAQUE(user_id) is not None or user_id in self._found_opaque:
+        if is_plainly_opaque(user_id) is not None or user_id in self._found_opaque:
             return user_id
         kind = _kind_of(user_id)
         if kind is None:

@@ -112,12 +112,13 @@ def scrub_fields(fields: dict[str, object]) -> dict[str, object]:
     """
     changed: dict[str, object] = {}
     query = fields.get("query")
-    if isinstance(query, str) and (clean := scrub(query[:_LONGEST_TEXT])) != query:
+    if isinstance(query, str) and (clean := scrub(query[:_LONGEST_TEXT])) is not query:
         changed["query"] = clean
-    for name, inner, how in (("turns", "text", scrub_speech), ("filters", "value", scrub)):
-        parts = fields.get(name)
-        if parts and isinstance(parts, list | tuple) and (kept := _scrub_parts(parts, inner, how)) is not None:
-            changed[name] = kept
+    if "filters" in fields or "turns" in fields:
+        for name, inner, how in (("turns", "text", scrub_speech), ("filters", "value", scrub)):
+            parts = fields.get(name)
+            if parts and isinstance(parts, list | tuple) and (kept := _scrub_parts(parts, inner, how)) is not None:
+                changed[name] = kept
     return fields | changed if changed else fields
 
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopstream.capture import intent_words
-from shopstream.capture.intent import LABELS, RULES, RuleClassifier, checked, classified, normalised, rule_for
+from shopstream.capture.intent import LABELS, RULES, RuleClassifier, intents_by, normalised, rule_for
+
+classify = RuleClassifier().classify
 
 PAGE = Path(__file__).parents[3] / "docs/intent.md"
 LABELLED = [
@@ -35,10 +37,10 @@ def test_the_list_is_large_enough_and_holds_nothing_twice() -> None:
 
 
 def test_the_page_of_intents_says_how_good_they_are_on_the_held_out_half() -> None:
-    right = sum(classified(query)[0] == label for label, query in HELD_OUT)
+    right = sum(classify(query)[0] == label for label, query in HELD_OUT)
     lines = [f"{right} of {len(HELD_OUT)} ({right / len(HELD_OUT):.0%})"]
     for label in sorted(LABELS):
-        given_label = [is_label for is_label, query in HELD_OUT if classified(query)[0] == label]
+        given_label = [is_label for is_label, query in HELD_OUT if classify(query)[0] == label]
         meant = [query for is_label, query in HELD_OUT if is_label == label]
         hits = given_label.count(label)
         lines.append(f"| `{label}` | {len(meant)} | {hits / len(given_label):.2f} | {hits / len(meant):.2f} |")
@@ -75,28 +77,20 @@ def test_the_confidence_of_a_rule_is_its_precision_on_the_development_half() -> 
     ],
 )
 def test_a_query_and_its_label(query: str, label: str) -> None:
-    assert classified(query)[0] == label
+    assert classify(query)[0] == label
 
 
 @given(st.text(max_size=400))
 def test_any_text_has_a_label_and_always_the_same(query: str) -> None:
-    label, confidence = classified(query)
+    label, confidence = classify(query)
     assert label in LABELS
     assert 0 < confidence < 1
-    assert RuleClassifier().classify(query) == (label, confidence)
+    assert classify(query) == (label, confidence)
 
 
 @given(st.sampled_from([query for _, query in LABELLED]))
 def test_capitals_and_blanks_do_not_matter(query: str) -> None:
-    assert classified(f"  {query.upper().replace(' ', '   ')} ") == classified(query)
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    classifier = RuleClassifier(most_remembered=10)
-    for number in range(50):
-        classifier.classify(f"milk {number}")
-    assert classifier.classify.cache_info().currsize == 10  # type: ignore[attr-defined]
-    assert RuleClassifier(most_remembered=0).classify is classified
+    assert classify(f"  {query.upper().replace(' ', '   ')} ") == classify(query)
 
 
 class Broken:
@@ -117,11 +111,36 @@ class Broken:
     [ValueError("milk"), None, "category", ("milk", 0.5), ("category", 2), ("category", None), ("category",), 3],
 )
 def test_a_classifier_that_fails_or_talks_nonsense_gives_no_intent(answer: object) -> None:
-    assert checked(Broken(answer), "milk") is None
+    assert intents_by(Broken(answer))("milk") is None
 
 
 def test_a_classifier_of_ones_own_is_asked() -> None:
-    assert checked(Broken(("category", 1)), "milk") == ("category", 1.0)
+    intent = {"label": "category", "confidence": 1.0, "classifier": "broken-1"}
+    assert intents_by(Broken(("category", 1)))("milk") == intent
+
+
+@pytest.mark.parametrize("name", ["", "x" * 257, "two\nlines"])
+def test_a_classifier_needs_a_name_that_an_event_can_carry(name: str) -> None:
+    classifier = Broken(("category", 1))
+    classifier.name = name
+    with pytest.raises(ValueError, match="1 to 256"):
+        intents_by(classifier)
+
+
+def test_the_queries_met_last_are_remembered_and_no_more() -> None:
+    asked: list[str] = []
+
+    class Listening:
+        name = "listening-1"
+
+        def classify(self, query: str) -> tuple[str, float]:
+            asked.append(query)
+            return "other", 0.5
+
+    intent_of = intents_by(Listening(), most_remembered=2)
+    for query in ("a", "a", "b", "c", "a"):
+        intent_of(query)
+    assert asked == ["a", "b", "c", "a"]
 
 
 def test_the_words_of_the_rules_are_in_the_form_queries_are_brought_to() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from shopstream.capture.counters import Counter
 from shopstream.capture.lag import LagMeter
+from shopstream.capture.spool_format import Entry
 from shopstream.schemas import Unavailable
 
 from .conftest import NOW
@@ -100,6 +101,6 @@ def test_health_says_what_a_breaker_does_and_why(rig: Any) -> None:
 
 def test_a_full_spool_is_not_ok(new_rig: Any) -> None:
     rig = new_rig(max_bytes=10)
-    rig.spool.append("failed_event", b'{"x":1}', bounded=False)
+    rig.spool.append(Entry("failed_event", b'{"x":1}'), bounded=False)
     assert not rig.capture.health().ok
     assert rig.capture.health().room_bytes == 0

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from shopstream.capture.counters import Counter
-from shopstream.capture.spool_format import Record, complete_lines, parse
+from shopstream.capture.spool_format import Entry, Record, complete_lines, parse
 from shopstream.schemas.message import FAILED_EVENT
 
 
@@ -98,7 +98,7 @@ def test_the_bound_counts_what_other_writers_left(new_rig: Any) -> None:
 
 def test_a_failed_event_of_the_forwarder_is_kept_beyond_the_bound(new_rig: Any) -> None:
     rig = new_rig(max_bytes=10)
-    assert rig.spool.append(FAILED_EVENT, b'{"x":1}', numbered=False, bounded=False)
+    assert rig.spool.append(Entry(FAILED_EVENT, b'{"x":1}', numbered=False), bounded=False)
 
 
 def test_a_write_cut_short_refuses_the_event_and_hurts_no_other(rig: Any, file_limit: Any) -> None:
