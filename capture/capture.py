@@ -63,7 +63,7 @@ class Capture:
         Raises:
             Rejected: In strict mode only: the event is wrong. The text holds no value of it.
         """
-        return self._keep(self._take(self._intake.take, event))
+        return self._track(self._intake.take, event)
 
     def track_or_reject(self, event: Event | Mapping[str, object]) -> str | None:
         """The same for a caller that has to answer for each event; None where consent forbids to keep it.
@@ -79,9 +79,10 @@ class Capture:
         except Exception:
             self._counts.add(Counter.CRASHED)
             raise
-        event_id = self._keep(taken)
         if isinstance(taken, Refused):
+            self._keep_failed(taken)
             raise taken.rejection
+        event_id = self._keep(taken)
         if taken is not None and event_id is None:
             raise Unavailable("the spool does not take events now; the counters say why")
         return event_id
@@ -95,8 +96,14 @@ class Capture:
         event_ids: list[str | None] = []
         waiting: list[Entry | Refused | None] = []
         size = 0
+        if self._asleep:
+            self._wake()
         for event in events:
-            taken = self._take(self._intake.take, event)
+            try:
+                taken = self._intake.take(event)
+            except Exception as error:  # noqa: BLE001 - as in _track
+                self._crashed(error)
+                taken = None
             waiting.append(taken)
             size += 0 if taken is None else len(taken.document if isinstance(taken, Entry) else taken.payload)
             if size > _BYTES_AT_ONCE:
@@ -117,7 +124,7 @@ class Capture:
         Raises:
             Rejected: In strict mode only: the line is no event, or a wrong one.
         """
-        return self._keep(self._take(self._intake.take_line, line))
+        return self._track(self._intake.take_line, line)
 
     def track_lines(self, lines: Iterable[bytes]) -> Iterator[str | None]:
         """The same for every line of a file, as it is iterated; blank lines are passed over."""
@@ -199,38 +206,46 @@ class Capture:
             forwarder.forget()
         self._asleep = not self._closed
 
-    def _take(self, take: Callable[[_Given], Entry | Refused | None], event: _Given) -> Entry | Refused | None:
-        """What the intake makes of it; None too where that fell over something nobody foresaw, which is counted."""
+    def _track(self, take: Callable[[_Given], Entry | Refused | None], event: _Given) -> str | None:
         if self._asleep:
             self._wake()
         try:
             taken = take(event)
-        except Exception as error:
-            # The caller's own objects take part (a mapping may be any class): whatever they do, the service goes on.
-            self._counts.add(Counter.CRASHED)
-            if self._strict:
-                raise
-            if not self._complained:
-                self._complained = True
-                logger.error("an event was not captured: %s", type(error).__name__)  # noqa: TRY400 - no payload in logs
+        except Exception as error:  # noqa: BLE001 - a mapping may be of any class; whatever it does, the service goes on
+            self._crashed(error)
             return None
-        if self._strict and isinstance(taken, Refused):
-            raise taken.rejection
-        return taken
+        if isinstance(taken, Refused):
+            if self._strict:
+                raise taken.rejection
+            self._keep_failed(taken)
+            return None
+        return self._keep(taken)
 
-    def _keep(self, taken: Entry | Refused | None) -> str | None:
-        """Append it to the spool, as an event or as a failed event; the event_id of an event that was kept."""
-        if isinstance(taken, Entry):
-            if not self._spool.append(taken):
-                return None
-            self._counts.add(Counter.CAPTURED)
-            return taken.event_id
-        if taken is not None and self._spool.append(self._failed_event(taken)):
+    def _crashed(self, error: Exception) -> None:
+        self._counts.add(Counter.CRASHED)
+        if self._strict:
+            raise error
+        if not self._complained:
+            self._complained = True
+            logger.error("an event was not captured: %s", type(error).__name__)
+
+    def _keep(self, entry: Entry | None) -> str | None:
+        """Append it to the spool; its event_id where that was done."""
+        if entry is None or not self._spool.append(entry):
+            return None
+        self._counts.add(Counter.CAPTURED)
+        return entry.event_id
+
+    def _keep_failed(self, refused: Refused) -> None:
+        if self._spool.append(self._failed_event(refused)):
             self._counts.add(Counter.FAILED)
-        return None
 
     def _keep_many(self, taken: Sequence[Entry | Refused | None]) -> list[str | None]:
-        there = [each if isinstance(each, Entry) else self._failed_event(each) for each in taken if each is not None]
+        if self._strict:
+            for each in taken:
+                if isinstance(each, Refused):
+                    raise each.rejection
+        there = [self._failed_event(each) if isinstance(each, Refused) else each for each in taken if each is not None]
         kept = self._spool.append_many(there) if there else 0
         event_ids = [entry.event_id for entry in there[:kept]]
         failed = event_ids.count(None)

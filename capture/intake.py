@@ -16,7 +16,7 @@ from shopstream.schemas.validation import MAX_EVENT_BYTES, check_time
 from .context import CURRENT, Context
 from .counters import Counter, Counts
 from .fields import Fields, fields_in, fields_of, remains_of
-from .intent import Classifier, intents_by
+from .intent import Classifier, Intent, intents_by
 from .privacy import OF_THE_SHOP, Privacy
 from .spool_format import Entry
 
@@ -82,7 +82,8 @@ class Intake:
         """In a forked child: make none of the event_ids that its parent makes."""
         self._event_ids.forget()
 
-    def _take(self, given: Fields, line: bytes | None, now: datetime) -> Entry | Refused | None:
+    # Every event goes through it, and a call costs as much as what it would call.
+    def _take(self, given: Fields, line: bytes | None, now: datetime) -> Entry | Refused | None:  # noqa: C901
         event_id = self._event_ids.make(now)
         fields: Fields = {
             "event_id": event_id,
@@ -105,9 +106,11 @@ class Intake:
             self._counts.add(Counter.SCRUBBED)
             fields = private
         intent = self._intent(fields)
+        if intent is not None:
+            fields["intent"] = intent
         try:
             event_type = fields["event_type"]
-            event = msgspec.convert(fields if intent is None else fields | intent, STRUCTS[event_type])  # type: ignore[index]
+            event = msgspec.convert(fields, STRUCTS[event_type])  # type: ignore[index]
             document = _write(event)
             if event.occurred_at is not now:
                 check_time(event.occurred_at, now)
@@ -119,6 +122,8 @@ class Intake:
                 read_event(document, now, unknown_fields="forbid")
         except _NOT_QUICKLY:
             # The models have the word: they take it after all, or say what is wrong.
+            if intent is not None:
+                del fields["intent"]
             as_given = fields == given
             envelope = (event_id, now, self._source, SCHEMA_VERSION)
             fields |= {name: value for name, value in zip(_ENVELOPE, envelope, strict=True) if fields[name] is None}
@@ -130,13 +135,12 @@ class Intake:
             self._hear(whose, taken.document)
         return taken
 
-    def _intent(self, fields: Fields) -> Fields | None:
-        """The field that a search gets which has none; None otherwise."""
+    def _intent(self, fields: Fields) -> Intent | None:
+        """What a search gets that has none; None otherwise."""
         if fields.get("event_type") != "search" or fields.get("intent") is not None:
             return None
         query = fields.get("query")
-        intent = self._intent_of(query) if isinstance(query, str) else None
-        return None if intent is None else {"intent": intent}
+        return self._intent_of(query) if isinstance(query, str) else None
 
     def _hear(self, whose: object, document: bytes) -> None:
         """A decision that may be kept counts from now on."""
@@ -144,12 +148,12 @@ class Intake:
         self._privacy.hear(str(whose), decision.purpose, decision.granted, decision.occurred_at)  # type: ignore[attr-defined]
 
 
-def _take_slowly(fields: Fields, intent: Fields | None, line: bytes | None, now: datetime) -> Entry | Refused:
+def _take_slowly(fields: Fields, intent: Intent | None, line: bytes | None, now: datetime) -> Entry | Refused:
     numbered = fields.get("writer_id") is None and fields.get("sequence") is None
     if numbered:
         fields = {name: value for name, value in fields.items() if name not in ("writer_id", "sequence")}
     try:
-        document = write_fields(fields | (intent or {}))
+        document = write_fields(fields if intent is None else fields | {"intent": intent})
         event = read_event(document, now, unknown_fields="forbid")
     except Rejected as rejection:
         return Refused(rejection, remains_of(fields) if line is None else line, now)
