@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
+from types import ModuleType
 
-from shopstream.schemas import read_settings
+from shopstream.schemas import SettingsError, read_settings
 
 from .adapters import interaction, item, order, search
 from .backends import BackendOn, backends_on
@@ -145,9 +146,32 @@ def open_capture(
         drain_seconds=settings.drain_seconds,
         clock=clock,
     )
+    if settings.metrics_enabled:
+        _with_metrics(lambda metrics: metrics.report(capture, counts, settings.source))
     capture.start()
     atexit.register(capture.close)
     return capture
+
+
+def export_metrics(settings: CaptureSettings) -> None:
+    """For a command: where metrics are on, send them over OTLP, as the standard OTEL_ variables say.
+
+    Raises:
+        SettingsError: They are on, and OpenTelemetry is not installed.
+    """
+    if settings.metrics_enabled:
+        _with_metrics(lambda metrics: metrics.export())
+
+
+def _with_metrics(use: Callable[[ModuleType], None]) -> None:
+    try:
+        from . import metrics
+
+        use(metrics)
+    except ImportError as error:
+        raise SettingsError(
+            f"CAPTURE_METRICS_ENABLED is on, but {error.name} is not installed: pip install 'shopstream[metrics]'"
+        ) from None
 
 
 def _privacy(

@@ -17,15 +17,15 @@ import click
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
+from shopstream.schemas.logs import log_json
 
-from . import open_capture, utc_now
+from . import export_metrics, open_capture, utc_now
 from .backends import backends_on
 from .collector.api_keys import new_key
 from .collector.settings import CollectorSettings
 from .counters import Counter, Counts
 from .health import Health
 from .inspection import Check, SpoolStatus, check_everything, spool_status
-from .logs import log_json
 from .settings import CaptureSettings
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -121,8 +121,10 @@ def forward(*, every: float, seconds: float | None, as_json: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     log_json()
     environ = _forwarding()
-    if not backends_on(read_settings(CaptureSettings, environ), environ, now=utc_now):
+    settings = read_settings(CaptureSettings, environ)
+    if not backends_on(settings, environ, now=utc_now):
         raise SettingsError("no backend is on, so there is nowhere to forward to: set CAPTURE_PUBSUB_ENABLED=true")
+    export_metrics(settings)
     capture = open_capture(environ)
     while True:
         health = capture.health()
@@ -162,7 +164,6 @@ def serve(*, as_json: bool) -> int:
         CAPTURE_COLLECTOR_KEYS="$(shopstream-capture key web --publishable)" shopstream-capture serve
     """
     try:
-        from .collector import logs
         from .collector import serve as collector
     except ImportError as error:
         raise SettingsError(f"{error.name} is not installed: pip install 'shopstream[collector]'") from None
@@ -171,10 +172,11 @@ def serve(*, as_json: bool) -> int:
         read_settings(CaptureSettings, os.environ),
     )
     collector.check_settings(settings)
+    export_metrics(capture_settings)
     counts = Counts()
     listening, address = collector.listen(settings)
     capture = open_capture(counts=counts)
-    logs.log_json()
+    log_json()
     app = collector.collector_app(
         capture,
         counts,

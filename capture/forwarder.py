@@ -15,6 +15,7 @@ from datetime import datetime
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable
+from shopstream.schemas.failure import where
 from shopstream.schemas.message import FAILED_EVENT
 
 from .backends import Backend, BackendMaker, Batch, RefusedInPart
@@ -200,7 +201,7 @@ class Forwarder:
             except Unavailable:
                 continue  # Only where it is stopping.
             except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody foresaw
-                logger.error("the %s forwarder goes on after %s", self.backend, _where(error))  # noqa: TRY400
+                logger.error("the %s forwarder goes on after %s", self.backend, where(error))  # noqa: TRY400
                 self._counts.add(Counter.FORWARDER_ERRORS, backend=self.backend)
                 self._wake.wait(_HOUSEKEEPING_SECONDS)
                 self._wake.clear()
@@ -236,7 +237,7 @@ class Forwarder:
             self._counts.add(Counter.FORWARDER_ERRORS, backend=self.backend)
             if folder.path.name not in self._unreadable:
                 self._unreadable.add(folder.path.name)
-                logger.error("%s cannot be read: %s; it is tried again", folder.path.name, _where(error))  # noqa: TRY400
+                logger.error("%s cannot be read: %s; it is tried again", folder.path.name, where(error))  # noqa: TRY400
             return False
         if reading is None:
             return False
@@ -317,7 +318,7 @@ class Forwarder:
         self._last_error = None
 
     def _failed(self, error: Exception) -> Exception:
-        self._last_error = str(error) if isinstance(error, Unavailable) else _where(error)
+        self._last_error = str(error) if isinstance(error, Unavailable) else where(error)
         if self._breaker.failed(self._clock()):
             self._counts.add(Counter.BREAKER_OPENED, backend=self.backend)
         return error
@@ -390,11 +391,3 @@ def _refusals(batch: Batch, rejection: Rejected) -> Mapping[int, Rejected]:
     if isinstance(rejection, RefusedInPart):
         return rejection.refusals
     return {0: rejection} if len(batch) == 1 else {}
-
-
-def _where(error: Exception) -> str:
-    """The kind of error and the line it was raised at; never its text, which may hold a payload."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{type(error).__name__} at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "an error"

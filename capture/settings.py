@@ -67,6 +67,9 @@ class CaptureSettings(Settings):
         "refuse_newest",
         description="What a full spool gives up: the event that comes, or the oldest segment that some backend lacks.",
     )
+    metrics_enabled: bool = Field(
+        False, description="Whether OpenTelemetry can read what is counted; needs the extra `metrics`."
+    )
     user_id_key: SecretStr | None = Field(
         None,
         min_length=16,

@@ -13,8 +13,8 @@ from google.api_core.exceptions import GoogleAPICallError
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
+from shopstream.schemas.logs import log_json
 
-from .logs import log_json
 from .options import PipelineSettings
 from .step import utc_now
 

@@ -64,6 +64,15 @@ class Unavailable(Exception):
     """The world is not ready: the same call may succeed later. Nothing is known of what it did."""
 
 
+def where(error: BaseException) -> str:
+    """The kind of error and the line it was raised at; never its text, which may hold a payload."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    kind = type(error).__name__
+    return f"{kind} at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else kind
+
+
 @cache
 def code_version() -> str:
     """The installed version of Shopstream; `unknown` where it runs without being installed."""

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.reference import collector_document, counters_page, settings_page
+from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
 from shopstream.schemas.data_dictionary import json_schemas, render
 
 ROOT = Path(__file__).parents[2]
@@ -109,3 +110,9 @@ def test_the_lock_meets_every_declared_dependency() -> None:
         version = locked.get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} is not locked: run `make lock`"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement}, {version}: run `make lock`"
+
+
+def test_every_gauge_of_capture_stands_on_its_page() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    rows = [f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning, _) in (GAUGES | BACKEND_GAUGES).items()]
+    assert [row for row in rows if row not in page] == []

@@ -1,9 +1,16 @@
-"""The collector's log: one JSON object a line on standard error, without payloads, keys or addresses."""
+"""Logs of the commands: one JSON object a line on standard error, without payloads.
+
+A library logs through `logging` and configures nothing; whoever uses capture within a service has its lines in the
+form of the service's own.
+"""
 
 import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from .failure import where
 
 
 def log_json(level: int = logging.INFO) -> None:
@@ -17,10 +24,19 @@ def log_json(level: int = logging.INFO) -> None:
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            _name_error,
             structlog.processors.JSONRenderer(),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _name_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """In place of a traceback, which quotes what was sent."""
+    raised = line.pop("exc_info", None)
+    error = raised[1] if isinstance(raised, tuple) else raised
+    if isinstance(error, BaseException):
+        line["error"] = where(error)
+    return line
