@@ -28,6 +28,7 @@ from .counters import Counter, Counts
 from .forwarder import BatchLimits, Forwarder
 from .intake import Intake
 from .intent import Classifier, RuleClassifier
+from .ledger import Ledger
 from .privacy import Privacy
 from .search_call import SearchCall, capture_search, current_search, searched
 from .settings import CaptureSettings
@@ -110,6 +111,7 @@ def open_capture(
         random=random,
         drops_oldest=settings.spool_full == "drop_oldest",
     )
+    ledger = Ledger(spool, counts, source=settings.source, now=now, clock=clock, random=random)
 
     def forwarder(name: str, backend: BackendOn) -> Forwarder:
         return Forwarder(
@@ -126,6 +128,7 @@ def open_capture(
                 longest_seconds=settings.breaker_seconds,
                 random=random,
             ),
+            ledger=ledger,
             now=now,
             clock=clock,
         )
@@ -142,6 +145,7 @@ def open_capture(
             now=now,
             random=random,
         ),
+        ledger=ledger,
         strict=settings.strict,
         drain_seconds=settings.drain_seconds,
         clock=clock,

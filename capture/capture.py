@@ -17,6 +17,7 @@ from .counters import Counter, Counts
 from .forwarder import Forwarder
 from .health import Health, health_of
 from .intake import Intake, Refused
+from .ledger import Ledger
 from .spool import Spool
 from .spool_format import Entry
 
@@ -41,12 +42,13 @@ class Capture:
         counts: Counts,
         *,
         intake: Intake,
+        ledger: Ledger,
         strict: bool,
         drain_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._spool, self._forwarders, self._counts = spool, tuple(forwarders), counts
-        self._intake, self._strict, self._drain_seconds = intake, strict, drain_seconds
+        self._intake, self._ledger, self._strict, self._drain_seconds = intake, ledger, strict, drain_seconds
         self._clock = clock
         self._asleep = False
         self._closed = False
@@ -170,12 +172,15 @@ class Capture:
         if self._asleep:
             self._asleep = False  # A forked child that tracked nothing has nothing to ship.
             return 0
-        self._spool.close()
         deadline = self._deadline(seconds)
         for forwarder in self._forwarders:
+            forwarder.drain(deadline)  # What others left comes first, for this writer accounts for it.
+        self._ledger.close()
+        self._spool.close()
+        for forwarder in self._forwarders:
             forwarder.close(deadline)
+        self._ledger.sweep()
         directory = self._spool.directory
-        directory.sweep()
         left = directory.left()
         if left:
             logger.warning("%d bytes of events are left in the spool; the next start ships them", left)
@@ -202,6 +207,7 @@ class Capture:
     def forget_for_fork(self) -> None:
         """In a forked child: forward again with the first event, not before; most children track none."""
         self._intake.forget()
+        self._ledger.start_afresh()
         for forwarder in self._forwarders:
             forwarder.forget()
         self._asleep = not self._closed
@@ -262,7 +268,8 @@ class Capture:
             refused.at,
             otherwise=self._intake.new_id(),
         )
-        return Entry(FAILED_EVENT, failed.model_dump_json(exclude_none=True).encode())
+        document = failed.model_dump_json(exclude_none=True).encode()
+        return Entry(FAILED_EVENT, document, numbered=failed.writer_id is None)
 
     def _deadline(self, seconds: float | None) -> float:
         return self._clock() + (self._drain_seconds if seconds is None else seconds)

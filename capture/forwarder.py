@@ -24,9 +24,11 @@ from .counters import Counter, Counts
 from .folder_reader import FolderReader
 from .health import BackendHealth
 from .lag import LagMeter
+from .ledger import Ledger
 from .spool import Spool
 from .spool_directory import WriterFolder
 from .spool_format import Damaged, Entry, Record
+from .tally import events_in
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +87,14 @@ class Forwarder:
         *,
         limits: BatchLimits,
         breaker: Breaker,
+        ledger: Ledger,
         now: Callable[[], datetime],
         clock: Callable[[], float],
         sleep: Sleep | None = None,
     ) -> None:
         self.backend = backend
         self._spool, self._make, self._counts = spool, make, counts
-        self._limits, self._breaker = limits, breaker
+        self._limits, self._breaker, self._ledger = limits, breaker, ledger
         self._now, self._clock = now, clock
         self._sleep = sleep or self._pause
         self._client: Backend | None = None
@@ -183,13 +186,14 @@ class Forwarder:
                 moved = True
         if look:
             self._spool.make_room()  # Only now: what could be sent is not dropped.
-            directory.sweep()
+            self._ledger.sweep()
             self._close_readers({folder.path.name for folder in directory.shipped()})
         return moved
 
     def _keep_house(self) -> None:
         self._spool.directory.take_over()
         self._spool.maintain()
+        self._ledger.keep()
         self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS
 
     def _run(self) -> None:
@@ -243,6 +247,7 @@ class Forwarder:
             return False
         self._unreadable.discard(folder.path.name)
         self._send(tuple(reading.records))
+        folder.tally.note_sent(self.backend, reading.records)
         for piece, place in reading.damaged:
             self._keep_damaged(piece, place)
         before = reader.cursor.position
@@ -251,7 +256,7 @@ class Forwarder:
         except OSError:
             self._counts.add(Counter.CURSORS_UNSAVED, backend=self.backend)
         if reading.position.segment > before.segment:
-            self._spool.directory.sweep()
+            self._ledger.sweep()
         _let_go(reading.records)
         return not reading.is_all or self._kept_failed or folder.is_final(reading.position.segment)
 
@@ -289,9 +294,9 @@ class Forwarder:
             for place, refusal in refusals.items():
                 self._counts.add(Counter.BACKEND_REFUSED, backend=self.backend)
                 self._keep_failed(refusal, batch[place].document, batch[place].document)
-            self._counts.add(Counter.FORWARDED, len(batch) - len(refusals), backend=self.backend)
+            self._counts.add(Counter.FORWARDED, events_in(batch) - len(refusals), backend=self.backend)
         else:
-            self._counts.add(Counter.FORWARDED, len(batch), backend=self.backend)
+            self._counts.add(Counter.FORWARDED, events_in(batch), backend=self.backend)
 
     def _send_once(self, batch: Batch) -> None:
         if self._is_draining():

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from random import Random
@@ -43,6 +44,21 @@ class Segment:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Those a writer of this process gave since the last time they were asked for."""
+
+    writer_id: str
+    first: int
+    """The first of them; one more than `last` where there was none."""
+    last: int
+    """The last so far; 0 where there was never one."""
+    skipped: int
+    """How many of them went to events that the disk then did not take."""
+    is_over: bool
+    """True where the writer lost its folder, and gives no further one."""
 
 
 class Spool:
@@ -79,13 +95,16 @@ class Spool:
         self._segments = 0
         self._rotate_at = 0.0
         self._sequence = 0
+        self._accounted = self._skipped = 0
+        """The last number that take_numbers() told of, and what was skipped since."""
+        self._over: list[Numbers] = []
         self._writer_id = b""
         self._appended = 0
         """Bytes, of all segments. The next three are marks on the same scale."""
         self._began = 0
         """Where the segment begins."""
-        self._full_at = 0
-        """Where the spool is full, as it was last measured."""
+        self._full_at = -1
+        """Where the spool is full, as it was last measured; -1 before it was."""
         self._attend_at = 0
         """Where an append must see to something first: a full segment, a full spool, no segment yet."""
         self._look_at = self._measure_at = self._try_at = 0.0
@@ -108,6 +127,18 @@ class Spool:
         with self._attending:
             self._look_after_segment(self._clock())
         self._measure()
+
+    def take_numbers(self) -> list[Numbers]:
+        """The numbers given since the last call: by writers that lost their folder, then by the one there is."""
+        with self._lock:
+            taken, self._over = self._over, []
+            if self._folder is not None:
+                taken.append(self._numbers(is_over=False))
+                self._accounted, self._skipped = self._sequence, 0
+            return taken
+
+    def _numbers(self, *, is_over: bool) -> Numbers:
+        return Numbers(self._writer_id.decode(), self._accounted + 1, self._sequence, self._skipped, is_over)
 
     def make_room(self) -> None:
         """Where the oldest gives way to the newest: drop ahead of need, by a segment or an eighth of the spool.
@@ -197,6 +228,8 @@ class Spool:
                 self._appended -= size
                 if numbers and lines[-1].endswith(b'"sequence":%d}\n' % self._sequence):
                     self._sequence -= numbers  # Nobody took a number since: the next event goes on without a gap.
+                else:
+                    self._skipped += numbers
         with self._attending:
             if segment is self._segment and (written or error.errno not in (errno.ENOSPC, errno.EDQUOT)):
                 self._let_go()  # A torn line stays behind, at the end of a segment.
@@ -205,22 +238,23 @@ class Spool:
 
     def _attend(self, size: int) -> None:
         """See that there is a segment, and room for so many bytes. One thread does; the others use what there is."""
-        if not self._attending.acquire(blocking=self._segment is None):
+        if not self._attending.acquire(blocking=self._segment is None or self._lacks(size)):
             return
         try:
             moment = self._clock()
             self._look_at = moment + _LOOK_SECONDS
             self._look_after_segment(moment)
+            # Before there is a segment: another thread that finds one believes what was measured.
+            if self._lacks(size) and moment >= self._measure_at:
+                self._measure()
+                self._drop_for(size)
+                self._measure_at = moment + _PATIENCE_SECONDS if self._lacks(size) else 0.0
             if self._segment is None:
                 if moment < self._try_at:
                     return
                 self._try_at = moment + _PATIENCE_SECONDS
                 self._open_segment()
                 self._rotate_at, self._try_at = moment + self._segment_seconds, 0.0
-            if self._lacks(size) and moment >= self._measure_at:
-                self._measure()
-                self._drop_for(size)
-                self._measure_at = moment + _PATIENCE_SECONDS if self._lacks(size) else 0.0
         finally:
             self._attending.release()
 
@@ -243,6 +277,7 @@ class Spool:
             writer_id = f"{self._now():%Y%m%dT%H%M%S}-{os.getpid()}-{self._random.getrandbits(32):08x}"
             self._folder = self.directory.create(writer_id)
             self._writer_id, self._segments, self._sequence = writer_id.encode(), 0, 0
+            self._accounted = self._skipped = 0
         number = self._segments + 1
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         segment = Segment(number, os.open(self._folder.segment(number), flags, _SEGMENT_MODE))
@@ -269,11 +304,12 @@ class Spool:
     def _leave_lost_folder(self, segment: Segment | None) -> None:
         """Somebody deleted the folder: go on in another, and keep open what can still be read of this one."""
         folder, self._folder = self._folder, None
+        if folder is None:
+            return
         with self._lock:
             self._segment = None
             self._mark()
-        if folder is None:
-            return
+            self._over.append(self._numbers(is_over=True))
         lost = self._segments - self.directory.acknowledged(folder)
         if folder.forward_lock is None:
             folder.release()

@@ -15,12 +15,13 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from .counters import Counter, Counts
 from .cursor import Cursor, Position
+from .tally import Tally
 
 _WRITER_LOCK = "writer.lock"
 _FORWARD_LOCK = "forward.lock"
@@ -51,6 +52,8 @@ class WriterFolder:
         self._cursors: dict[str, Cursor] = {}
         self._in_hand: dict[str, int] = {}
         """The segment each backend's forwarder reads; it is not dropped."""
+        self.tally = Tally()
+        """For the ledger."""
         self._guard = threading.Lock()
 
     def segments(self) -> list[int]:
@@ -248,21 +251,30 @@ class SpoolDirectory:
                     dropped = folder.drop(number, self.backends, self._counts)
                     if dropped:
                         self._counts.add(Counter.DROPPED_OLDEST, dropped)
+                        folder.tally.note_dropped(dropped)
                         return dropped
         return 0
 
-    def sweep(self) -> None:
-        """Delete what every backend has acknowledged, and the folders of finished writers."""
+    def finished(self) -> list[WriterFolder]:
+        """The folders whose writers are no more and of which every backend has everything."""
+        with self._lock:
+            return [folder for folder in self._shipped.values() if self._is_finished(folder)]
+
+    def sweep(self, finished: Collection[str]) -> None:
+        """Delete what every backend has acknowledged, and of the folders that are finished those named here."""
         with self._lock:
             for name, folder in list(self._shipped.items()):
                 done = self.acknowledged(folder) + 1
-                segments = folder.segments()
-                for number in segments:
+                for number in folder.segments():
                     if number < done:
                         folder.delete_segment(number)
-                if folder.active is None and all(number < done for number in segments) and folder.is_final(done):
+                if name in finished and self._is_finished(folder):
                     del self._shipped[name]
                     folder.delete()
+
+    def _is_finished(self, folder: WriterFolder) -> bool:
+        done = self.acknowledged(folder) + 1
+        return folder.active is None and all(number < done for number in folder.segments()) and folder.is_final(done)
 
     def _clear_half_made(self) -> None:
         """Remove folders whose maker died between making and naming them; each a whole look after it was first seen."""

@@ -137,6 +137,26 @@ def doctor(as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a writer.")
+def balance(as_json: bool) -> None:
+    """Compare what capture numbered with what arrived; exit status 1 where something is proven lost.
+
+    A writer that is open may still send; of one that is closed everything must be there: docs/ledger.md.
+
+    Example: shopstream-pipeline balance
+    """
+    from .balance import as_lines, balance
+    from .warehouse import connect
+
+    settings = _settings()
+    writers = balance(connect(settings), settings)
+    values = [{**vars(writer), "last_at": writer.last_at.isoformat()} for writer in writers]
+    _print(values, as_json, lambda: as_lines(writers))
+    if any(writer.is_lost for writer in writers):
+        sys.exit(ExitStatus.FOUND)
+
+
 def _settings() -> PipelineSettings:
     return read_settings(PipelineSettings, os.environ)
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from .envelope import Record, UtcDatetime
-from .identifiers import EventId, Opaque, find_event_id, find_user_id
+from .identifiers import EventId, Opaque, find_event_id, find_number, find_user_id
 from .quantities import Count, Ordinal
 from .table import Dataset, Table
 
@@ -128,6 +128,7 @@ class FailedEvent(Record):
         received_at: datetime | None = None,
     ) -> Self:
         """The record of a rejection; `otherwise` is its event_id when the payload does not show one."""
+        writer_id, sequence = find_number(payload)
         return cls(
             event_id=find_event_id(payload) or otherwise,
             stage=stage,
@@ -136,6 +137,8 @@ class FailedEvent(Record):
             detail=rejection.detail,
             payload=base64.b64encode(payload[:KEPT_PAYLOAD_BYTES]).decode(),
             payload_bytes=len(payload),
+            writer_id=writer_id,
+            sequence=sequence,
             message_id=message_id,
             attributes=attributes,
             failed_at=now,

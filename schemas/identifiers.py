@@ -9,8 +9,10 @@ from pydantic import Field
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _EVENT_ID_FIELD = re.compile(rb'"event_id"\s*:\s*"(' + _UUID.encode() + rb')"')
+_NUMBER_FIELDS = re.compile(rb'"writer_id":"([^"\\\x00-\x1f\x7f]{1,256})","sequence":([0-9]{1,18})}$')
 _USER_ID_FIELD = re.compile(rb'"user_id"\s*:\s*"([^"\\\x00-\x1f\x7f]{1,256})"')
 
+_LONGEST_NUMBER_FIELDS = 320
 _WHOLE_UUID = re.compile(_UUID).fullmatch
 _CHANCE_BYTES = 10
 _DRAWN_AT_ONCE = 64
@@ -85,6 +87,12 @@ def find_user_id(payload: bytes) -> str | None:
     """The user_id in such bytes, so that a failed event can be erased with the person it is about."""
     found = _USER_ID_FIELD.search(payload)
     return found[1].decode(errors="replace") if found else None
+
+
+def find_number(payload: bytes) -> tuple[str, int] | tuple[None, None]:
+    """Writer and number at the end of an event's bytes, where capture writes them, so that none goes missing."""
+    found = _NUMBER_FIELDS.search(payload[-_LONGEST_NUMBER_FIELDS:])
+    return (found[1].decode(errors="replace"), int(found[2])) if found else (None, None)
 
 
 def made_at(payload: bytes) -> datetime | None:

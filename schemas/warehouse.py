@@ -83,10 +83,65 @@ def _as_it_is(table: WarehouseTable) -> View:
     )
 
 
+def _balance() -> View:
+    # Every type of event but the ledger's own, which have no number.
+    numbered = "\n  UNION ALL ".join(
+        f"SELECT writer_id, sequence, {fate} AS is_stored FROM `{{dataset}}{place.dataset}.{place.name}`"  # noqa: S608
+        for place, fate in (
+            *((table.table, "TRUE") for name, table in RAW_TABLES.items() if name != "ledger_entry"),
+            (FAILED_TABLE.table, "FALSE"),
+        )
+    )
+    return View(
+        BALANCE_VIEW,
+        Dataset.VIEWS,
+        "A capture process, a writer, and what became of the numbers it gave: numbered = stored + failed + skipped + "
+        "dropped + missing. While it is not closed, what is missing may still come.",
+        f"""WITH entries AS (
+  SELECT
+    writer_id, ANY_VALUE(source) AS source, MIN(began_at) AS first_at, MAX(occurred_at) AS last_at,
+    MIN(first_sequence) AS first_sequence, MAX(last_sequence) AS last_sequence, SUM(skipped) AS skipped,
+    SUM(dropped) AS dropped, LOGICAL_OR(closing) AS closed
+  FROM `{{dataset}}.ledger`
+  GROUP BY writer_id
+),
+numbers AS (
+  {numbered}
+),
+fates AS (
+  SELECT writer_id, sequence, LOGICAL_OR(is_stored) AS is_stored
+  FROM numbers
+  WHERE sequence IS NOT NULL
+  GROUP BY writer_id, sequence
+),
+arrived AS (
+  SELECT writer_id, MAX(sequence) AS last_sequence, COUNTIF(is_stored) AS stored, COUNTIF(NOT is_stored) AS failed
+  FROM fates
+  GROUP BY writer_id
+),
+counted AS (
+  SELECT
+    entries.writer_id, entries.source, entries.first_at, entries.last_at, entries.closed, entries.skipped,
+    entries.dropped, COALESCE(arrived.stored, 0) AS stored, COALESCE(arrived.failed, 0) AS failed,
+    GREATEST(COALESCE(entries.last_sequence, 0), COALESCE(arrived.last_sequence, 0))
+      - COALESCE(entries.first_sequence, 1) + 1 AS numbered
+  FROM entries
+  LEFT JOIN arrived ON arrived.writer_id = entries.writer_id
+)
+SELECT
+  writer_id, source, first_at, last_at, numbered, stored, failed, skipped, dropped,
+  GREATEST(numbered - stored - failed - skipped - dropped, 0) AS missing, closed
+FROM counted""",  # noqa: S608 - names from our own list
+    )
+
+
+BALANCE_VIEW = "ledger_balance"
+
 ALL_VIEWS: tuple[View, ...] = (
     *(_once_per_event(table, Dataset.VIEWS, "received_at, ingested_at") for table in RAW_TABLES.values()),
     _once_per_event(FAILED_TABLE, Dataset.FAILED, "received_at, failed_at"),
     *(_as_it_is(table) for table in FEATURES.values()),
+    _balance(),
 )
 
 

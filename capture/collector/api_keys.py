@@ -15,9 +15,14 @@ from random import Random
 
 from shopstream.schemas import EVENT_TYPES, SettingsError
 
+from ..tally import LEDGER_ENTRY
+
 PUBLISHABLE, SECRET = "pk_", "sk_"
 FOR_BROWSERS = ("interaction", "search")
 """What a publishable key may send unless told otherwise: a page knows what was seen, not what was paid."""
+
+TAKEN = {event_type: model for event_type, model in EVENT_TYPES.items() if event_type != LEDGER_ENTRY}
+"""The event types that a client may send at all: only a writer itself accounts for its numbers."""
 
 _RANDOM_BYTES = 32
 _LONGEST_KEY = 256
@@ -37,7 +42,7 @@ class ApiKey:
 
     def line(self) -> str:
         """The key as CAPTURE_COLLECTOR_KEYS holds it."""
-        types = "" if self.event_types == set(EVENT_TYPES) else ":" + ",".join(sorted(self.event_types))
+        types = "" if self.event_types == set(TAKEN) else ":" + ",".join(sorted(self.event_types))
         return f"{self.name}:{self.sha256.hex()}{types}"
 
 
@@ -70,7 +75,7 @@ def new_key(name: str, event_types: Iterable[str], *, publishable: bool, random:
     """
     chance = urlsafe_b64encode(random.randbytes(_RANDOM_BYTES)).decode().rstrip("=")
     text = (PUBLISHABLE if publishable else SECRET) + chance
-    types = frozenset(event_types) or frozenset(FOR_BROWSERS if publishable else EVENT_TYPES)
+    types = frozenset(event_types) or frozenset(FOR_BROWSERS if publishable else TAKEN)
     key = ApiKey(name, _hash(text), types)
     _key_in(key.line(), "the new key")
     return text, key
@@ -99,9 +104,9 @@ def _key_in(word: str, where: str) -> ApiKey:
             f"{where}: a key is name:sha256 or name:sha256:types, its name 1 to 64 letters, digits, dots, hyphens and "
             "underscores; `shopstream-capture key NAME` makes one"
         )
-    types = frozenset(found[3].split(",")) if found[3] else frozenset(EVENT_TYPES)
-    if unknown := sorted(types - set(EVENT_TYPES)):
-        raise SettingsError(f"{where}: {unknown[0]!r} is not one of {', '.join(EVENT_TYPES)}")
+    types = frozenset(found[3].split(",")) if found[3] else frozenset(TAKEN)
+    if unknown := sorted(types - set(TAKEN)):
+        raise SettingsError(f"{where}: {unknown[0]!r} is not one of {', '.join(TAKEN)}")
     return ApiKey(found[1], bytes.fromhex(found[2]), types)
 
 

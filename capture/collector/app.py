@@ -27,7 +27,7 @@ from shopstream.schemas import EVENT_TYPES, Event, Reason, Rejected, Unavailable
 from ..counters import Counter, Counts
 from ..elevenlabs import Forged, voice_event
 from .answers import FORBIDDEN, Answer, Json, Refusal, Result, answer_refusal, answer_results
-from .api_keys import PUBLISHABLE, ApiKey, ApiKeys
+from .api_keys import PUBLISHABLE, TAKEN, ApiKey, ApiKeys
 from .body import Fields, events_in, inflate, media_type, too_large
 from .front_desk import FrontDesk, Visit
 from .openapi import document
@@ -161,7 +161,7 @@ class Collector:
     def _key_of(self, request: Request) -> ApiKey:
         presented = _presented(request)
         if presented is None and self.settings.open:
-            key: ApiKey | None = ApiKey(_OPEN, b"", frozenset(EVENT_TYPES))
+            key: ApiKey | None = ApiKey(_OPEN, b"", frozenset(TAKEN))
         else:
             key = self.keys.find(presented or "")
         if key is None:

@@ -8,9 +8,10 @@ import json
 from functools import cache
 from typing import Any
 
-from shopstream.schemas import EVENT_TYPES, Event, Reason
+from shopstream.schemas import Event, Reason
 
 from .answers import FORBIDDEN, STATUSES
+from .api_keys import TAKEN
 
 Schema = dict[str, Any]
 
@@ -181,15 +182,15 @@ def _probe(status: str, summary: str, otherwise: Schema) -> Schema:
 
 def _schemas() -> Schema:
     schemas: Schema = {}
-    for event_type, model in EVENT_TYPES.items():
+    for event_type, model in TAKEN.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = _as_sent(model, schema, event_type)
     schemas["Event"] = {
-        "oneOf": [_ref(model.__name__) for model in EVENT_TYPES.values()],
+        "oneOf": [_ref(model.__name__) for model in TAKEN.values()],
         "discriminator": {
             "propertyName": "event_type",
-            "mapping": {name: f"#/components/schemas/{model.__name__}" for name, model in EVENT_TYPES.items()},
+            "mapping": {name: f"#/components/schemas/{model.__name__}" for name, model in TAKEN.items()},
         },
     }
     reasons = sorted({*map(str, Reason), FORBIDDEN})

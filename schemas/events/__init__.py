@@ -7,12 +7,15 @@ from pydantic import Field
 from ..envelope import Event
 from .consent import Consent
 from .interaction import Interaction
+from .ledger_entry import LedgerEntry, Refused, Sent
 from .order import Order, OrderItem
 from .product import Product
 from .search import Filter, Intent, Search, SearchResult
 from .voice import Turn, Voice
 
-AnyEvent = Annotated[Search | Interaction | Order | Voice | Consent | Product, Field(discriminator="event_type")]
+AnyEvent = Annotated[
+    Search | Interaction | Order | Voice | Consent | Product | LedgerEntry, Field(discriminator="event_type")
+]
 
 EVENT_TYPES: dict[str, type[Event]] = {
     model.model_fields["event_type"].default: model for model in get_args(get_args(AnyEvent)[0])
@@ -26,11 +29,14 @@ __all__ = [
     "Filter",
     "Intent",
     "Interaction",
+    "LedgerEntry",
     "Order",
     "OrderItem",
     "Product",
+    "Refused",
     "Search",
     "SearchResult",
+    "Sent",
     "Turn",
     "Voice",
 ]

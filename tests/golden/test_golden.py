@@ -60,6 +60,7 @@ def test_every_reason_has_a_case() -> None:
     seen = {json.loads(line)["reason"] for line in lines}
     # These need a spool, a whole message, a row or a strict caller; tests/unit and tests/integration have them.
     elsewhere = {
+        Reason.BACKEND_REFUSED,
         Reason.DAMAGED_LINE,
         Reason.TOO_LARGE,
         Reason.UNREADABLE_MESSAGE,

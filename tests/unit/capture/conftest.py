@@ -17,13 +17,16 @@ from shopstream.capture.counters import Counter, Counts
 from shopstream.capture.forwarder import BatchLimits, Forwarder
 from shopstream.capture.intake import Intake
 from shopstream.capture.intent import RuleClassifier
+from shopstream.capture.ledger import Ledger
 from shopstream.capture.privacy import Privacy
 from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
 from shopstream.capture.spool_format import Record
+from shopstream.capture.tally import LEDGER_ENTRY
 from shopstream.capture.user_ids import UserIds
 from shopstream.schemas.message import FAILED_EVENT
 
+_OTHERS = (FAILED_EVENT, LEDGER_ENTRY)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -66,10 +69,16 @@ class RecordingBackend:
         pass
 
     def events(self) -> list[dict[str, Any]]:
-        return [orjson.loads(record.document) for record in self.received if record.event_type != FAILED_EVENT]
+        return [orjson.loads(record.document) for record in self.received if record.event_type not in _OTHERS]
 
     def failed(self) -> list[dict[str, Any]]:
-        return [orjson.loads(record.document) for record in self.received if record.event_type == FAILED_EVENT]
+        return self._of(FAILED_EVENT)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        return self._of(LEDGER_ENTRY)
+
+    def _of(self, event_type: str) -> list[dict[str, Any]]:
+        return [orjson.loads(record.document) for record in self.received if record.event_type == event_type]
 
 
 class Rig:
@@ -92,6 +101,7 @@ class Rig:
             random=random,
             drops_oldest=settings.get("drops_oldest", False),
         )
+        self.ledger = Ledger(self.spool, self.counts, source="test", now=lambda: NOW, clock=self.clock, random=random)
         self.forwarder = self.new_forwarder()
         self.capture = Capture(
             self.spool,
@@ -105,6 +115,7 @@ class Rig:
                 now=lambda: NOW,
                 random=random,
             ),
+            ledger=self.ledger,
             strict=settings.get("strict", False),
             drain_seconds=5.0,
             clock=self.clock,
@@ -126,6 +137,7 @@ class Rig:
             lambda: self.backend,
             self.counts,
             limits=BatchLimits(0.01, self._settings.get("batch_events", 2000)),
+            ledger=self.ledger,
             breaker=Breaker(failures=5, first_seconds=1.0, longest_seconds=30.0, random=self._random),
             now=lambda: NOW,
             sleep=sleep or self.wait,
@@ -143,6 +155,13 @@ class Rig:
         self.clock.seconds += 1
         while self.forwarder.ship():
             pass
+
+    def end(self) -> None:
+        """A normal end, in this thread: what close() does beside stopping the forwarders."""
+        self.ship()
+        self.ledger.close()
+        self.spool.close()
+        self.ship()
 
     def kill(self) -> None:
         """What the kernel does to a killed process: its descriptors are closed, and with them its locks go."""

@@ -78,6 +78,7 @@ def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # n
 
         @rule()
         def close_and_restart(self) -> None:
+            self.rig.ledger.close()
             self.rig.spool.close()
             self.rig.spool.directory.release()
             self.rig = self.rig.restart()
@@ -91,9 +92,7 @@ def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # n
 
         def teardown(self) -> None:
             self.kill_and_restart()
-            self.rig.ship()
-            self.rig.spool.close()
-            self.rig.ship()
+            self.rig.end()
             backend = self.rig.backend
             delivered = {event["event_id"] for event in backend.events()}
             refused = {failure["event_id"] for failure in backend.failed()}

@@ -110,6 +110,7 @@ def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # n
         @rule(place=which)
         def close(self, place: int) -> None:
             rig = self.rig(place)
+            rig.ledger.close()
             rig.spool.close()
             rig.forwarder._close_readers()
             rig.spool.directory.release()
@@ -122,7 +123,7 @@ def machine_of(new_rig: Callable[..., Any]) -> type[RuleBasedStateMachine]:  # n
                 rig.kill()
             self.start(forwards=True)
             last = self.rigs[0]
-            last.ship()
+            last.end()
             delivered = Tally(event["event_id"] for event in self.backend.events())
             missing = set(self.kept) - set(delivered)
             assert set(delivered) <= set(self.kept)

@@ -61,8 +61,9 @@ def test_an_idle_segment_is_shipped_and_gone_at_its_age(rig: Any) -> None:
     rig.track()
     rig.ship()
     assert len(rig.segments()) == 1
-    rig.clock.seconds += 61
-    rig.ship()
+    for _ in range(2):  # The first time it gives way to the one that holds its ledger entry.
+        rig.clock.seconds += 61
+        rig.ship()
     assert rig.segments() == []
     assert rig.track()
 

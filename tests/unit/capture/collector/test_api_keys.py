@@ -24,7 +24,7 @@ def test_a_new_key_is_found_by_its_text_and_by_no_other() -> None:
 
 def test_a_publishable_key_sends_what_a_page_knows_and_another_everything() -> None:
     assert new_key("web", (), publishable=True, random=Random(1))[1].event_types == {"search", "interaction"}
-    assert new_key("app", (), publishable=False, random=Random(1))[1].event_types == set(EVENT_TYPES)
+    assert new_key("app", (), publishable=False, random=Random(1))[1].event_types == set(EVENT_TYPES) - {"ledger_entry"}
     assert new_key("web", ["voice"], publishable=True, random=Random(1))[1].event_types == {"voice"}
 
 
