@@ -17,7 +17,7 @@ from .counters import Counter, Counts
 from .spool import Spool
 from .spool_directory import WriterFolder
 from .spool_format import Entry
-from .tally import LEDGER_ENTRY
+from .tally import LEDGER_ENTRY, Tally
 
 ENTRY_SECONDS = 60.0
 _REFUSALS = (Counter.REFUSED_FULL, Counter.REFUSED_DISK, Counter.CRASHED, Counter.DROPPED_CONSENT)
@@ -79,41 +79,37 @@ class Ledger:
             )
 
     def _account_for_own(self, *, closing: bool = False) -> None:
+        tallies = {folder.path.name: folder.tally for folder in self._spool.directory.shipped()}
         for numbers in self._spool.take_numbers():
             self._own.add(numbers.writer_id)
             counted = self._counts.snapshot()
             delta = {counter: counted[counter] - self._counted[counter] for counter in counted}
             refused = tuple(Refused(reason=str(each), events=delta[each]) for each in _REFUSALS if delta[each])
+            happened, known = _of_tally(tallies.get(numbers.writer_id, Tally()))
             gave = numbers.last >= numbers.first
             is_last = closing or numbers.is_over
             if is_last:
                 self._closed.add(numbers.writer_id)
-            if not (gave or refused or (is_last and numbers.last)):
+            if not (gave or refused or happened or (is_last and numbers.last)):
                 continue
             self._counted = counted
             self._write(
                 numbers.writer_id,
                 first_sequence=numbers.first if gave else None,
-                last_sequence=numbers.last or None,
                 skipped=numbers.skipped,
                 captured=delta[Counter.CAPTURED],
                 failed=delta[Counter.FAILED],
                 refused=refused,
                 closing=is_last,
+                **known | {"last_sequence": numbers.last or None},
             )
 
     def _account_for(self, folder: WriterFolder, *, closing: bool) -> bool:
         """What was sent and dropped of a folder; False where the entry is due and could not be written."""
-        sent, dropped, last_sequence = folder.tally.take()
-        if not (sent or dropped or closing):
+        happened, known = _of_tally(folder.tally)
+        if not (happened or closing):
             return True
-        written = self._write(
-            folder.path.name,
-            last_sequence=last_sequence,
-            dropped=dropped,
-            sent=tuple(Sent(backend=backend, records=records) for backend, records in sorted(sent.items())),
-            closing=closing,
-        )
+        written = self._write(folder.path.name, closing=closing, **known)
         if written and closing:
             self._closed.add(folder.path.name)
         return written
@@ -132,3 +128,10 @@ class Ledger:
         )
         self._began[writer_id] = now
         return self._spool.append(Entry(LEDGER_ENTRY, write_event(entry), numbered=False), bounded=False)
+
+
+def _of_tally(tally: Tally) -> tuple[bool, dict[str, object]]:
+    """Whether something was sent or dropped, and the fields of an entry that a forwarder knows."""
+    sent, dropped, last_sequence = tally.take()
+    by_backend = tuple(Sent(backend=backend, records=records) for backend, records in sorted(sent.items()))
+    return bool(sent or dropped), {"sent": by_backend, "dropped": dropped, "last_sequence": last_sequence}

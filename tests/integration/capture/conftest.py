@@ -18,6 +18,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import PubsubMessage
 
+from shopstream.capture.tally import LEDGER_ENTRY
 from shopstream.schemas import unpack
 
 PATIENCE_SECONDS = 30.0
@@ -67,8 +68,12 @@ class Arrivals:
         return [event["event_id"] for event in self.events()]
 
     def events(self) -> list[dict[str, Any]]:
+        """What arrived, without the ledger's entries."""
         return [
-            orjson.loads(line) for message in self.messages for line in unpack(message.data, dict(message.attributes))
+            orjson.loads(line)
+            for message in self.messages
+            if message.attributes["event_type"] != LEDGER_ENTRY
+            for line in unpack(message.data, dict(message.attributes))
         ]
 
     def _pull_once(self, seconds: float = 2.0) -> None:
