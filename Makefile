@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden bench-capture bench-collector lock clean
+.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,15 @@ docs: $(INSTALLED) ## Render the generated pages
 golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the diff
 	$(BIN)/python -m pytest tests/golden --rewrite-golden
 
-bench-capture: $(INSTALLED) ## What track costs the caller; renders docs/benchmarks.md
-	$(BIN)/python -m benchmarks.capture
+peers: .venv-peers/.installed ## Install the SDKs that capture is measured beside
+
+.venv-peers/.installed: benchmarks/capture/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-capture: $(INSTALLED) peers ## Capture beside its peers, twenty minutes; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.capture all
 	$(BIN)/python -m benchmarks.results
 
 bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; renders docs/benchmarks.md
@@ -56,4 +63,4 @@ lock: $(INSTALLED) ## Pin every dependency anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links --no-emit-package shopstream --no-header --output-file requirements.lock
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .types .local build dist *.egg-info
+	rm -rf $(VENV) .venv-peers .types .local build dist *.egg-info

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.metadata import version
@@ -33,9 +33,24 @@ class Goal:
 
 
 def write(
-    name: str, title: str, rows: Sequence[dict[str, Any]], goals: Sequence[Goal], packages: Sequence[str]
+    name: str,
+    title: str,
+    tables: Mapping[str, Sequence[dict[str, Any]]],
+    goals: Sequence[Goal],
+    *,
+    packages: Sequence[str],
+    peers: Mapping[str, str] | None = None,
 ) -> Path:
-    """Keep a run's figures as benchmarks/results/NAME.json."""
+    """Keep a run's figures as benchmarks/results/NAME.json.
+
+    Args:
+        name: Of the make target, after `bench-`.
+        title: Of its section.
+        tables: Rows by what they show.
+        goals: What was set out to be reached; may be none.
+        packages: Those whose versions matter.
+        peers: Versions of what was measured beside, where that is installed elsewhere.
+    """
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}.json"
     found = {
@@ -43,7 +58,8 @@ def write(
         "day": str(date.today()),  # noqa: DTZ011 - the day on the wall of whoever measured
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "versions": {"Python": platform.python_version(), **{package: version(package) for package in packages}},
-        "rows": list(rows),
+        "peers": dict(peers or {}),
+        "tables": {title: list(rows) for title, rows in tables.items()},
         "goals": [asdict(goal) for goal in goals],
     }
     file.write_text(json.dumps(found, indent=2) + "\n")
@@ -58,16 +74,15 @@ def render() -> str:
 
 def _section(name: str, found: dict[str, Any]) -> str:
     versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
-    return "\n".join(
-        [
-            f"## {found['title']}\n",
-            f"`make bench-{name}`, {found['day']}; {found['machine']}; {versions}.\n",
-            *_table(found["rows"]),
-            "",
-            *_table([{**goal, "holds": "yes" if goal["holds"] else "**no**"} for goal in found["goals"]]),
-            "",
-        ]
-    )
+    lines = [f"## {found['title']}\n", f"`make bench-{name}`, {found['day']}; {found['machine']}; {versions}.\n"]
+    if found["peers"]:
+        lines.append(f"Beside: {', '.join(f'{package} {number}' for package, number in found['peers'].items())}.\n")
+    for title, rows in found["tables"].items():
+        lines += [f"### {title}\n", *_table(rows), ""]
+    if found["goals"]:
+        goals = [{**goal, "holds": "yes" if goal["holds"] else "**no**"} for goal in found["goals"]]
+        lines += ["### Goals\n", *_table(goals), ""]
+    return "\n".join(lines)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:

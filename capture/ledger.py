@@ -10,14 +10,14 @@ from datetime import datetime
 from random import Random
 
 from shopstream.schemas import write_event
-from shopstream.schemas.events import LedgerEntry, Refused, Sent
+from shopstream.schemas.events import LEDGER_ENTRY, LedgerEntry, Refused, Sent
 from shopstream.schemas.identifiers import make_event_id
 
 from .counters import Counter, Counts
 from .spool import Spool
 from .spool_directory import WriterFolder
 from .spool_format import Entry
-from .tally import LEDGER_ENTRY, Tally
+from .tally import Tally
 
 ENTRY_SECONDS = 60.0
 _REFUSALS = (Counter.REFUSED_FULL, Counter.REFUSED_DISK, Counter.CRASHED, Counter.DROPPED_CONSENT)

@@ -212,6 +212,7 @@ class SpoolDirectory:
         except OSError:
             folder.release()
             raise
+        folder.active = 1  # Before anybody looks: a folder whose writer is at nothing may be swept away.
         if folder.forward_lock is not None:
             with self._lock:
                 self._shipped[writer_id] = folder

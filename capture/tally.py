@@ -4,12 +4,11 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from shopstream.schemas.events import LEDGER_ENTRY
 from shopstream.schemas.identifiers import find_number
 
 from .spool_format import Record
 
-LEDGER_ENTRY = "ledger_entry"
-"""The event_type of the ledger's own entries, which it does not count."""
 _LOOKED_AT = 64
 """Numbers of threads that append at once come a little out of order: the highest is among the last of a batch."""
 

@@ -34,11 +34,11 @@ def make_event_id(now: datetime, random: Random) -> str:
 
 
 class EventIds:
-    """Makes many event_ids; their chance in blocks, for a draw from the system costs more than the rest."""
+    """Makes many event_ids; draws their chance in blocks, for a draw from the system costs more than the rest."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._tails: list[str] = []
+        self._drawn: list[str] = []
         self._latest = (-1, "")
         """A millisecond and what the event_ids of it begin with: a busy service makes many within one."""
 
@@ -50,17 +50,16 @@ class EventIds:
             head = _head(milliseconds)
             self._latest = milliseconds, head
         try:
-            return head + self._tails.pop()
+            chance = self._drawn.pop()
         except IndexError:
             drawn = self._random.randbytes(_CHANCE_BYTES * _DRAWN_AT_ONCE).hex(" ", _CHANCE_BYTES).split()
-            tails = [_tail(each) for each in drawn]
-            tail = tails.pop()
-            self._tails = tails
-            return head + tail
+            chance = drawn.pop()
+            self._drawn = drawn
+        return head + _tail(chance)
 
     def forget(self) -> None:
         """In a forked child: what is drawn already is its parent's."""
-        self._tails = []
+        self._drawn = []
 
 
 def _head(milliseconds: int) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 from .bigquery_schema import Column, columns_of, contract_hash
 from .envelope import Arrival
 from .environment import CloudSettings
-from .events import EVENT_TYPES
+from .events import EVENT_TYPES, LEDGER_ENTRY
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
 from .table import Dataset, Table
@@ -88,7 +88,7 @@ def _balance() -> View:
     numbered = "\n  UNION ALL ".join(
         f"SELECT writer_id, sequence, {fate} AS is_stored FROM `{{dataset}}{place.dataset}.{place.name}`"  # noqa: S608
         for place, fate in (
-            *((table.table, "TRUE") for name, table in RAW_TABLES.items() if name != "ledger_entry"),
+            *((table.table, "TRUE") for name, table in RAW_TABLES.items() if name != LEDGER_ENTRY),
             (FAILED_TABLE.table, "FALSE"),
         )
     )

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from shopstream.schemas import EVENT_TYPES, SettingsError
-
-from ..tally import LEDGER_ENTRY
+from shopstream.schemas.events import LEDGER_ENTRY
 
 PUBLISHABLE, SECRET = "pk_", "sk_"
 FOR_BROWSERS = ("interaction", "search")

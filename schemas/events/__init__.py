@@ -7,7 +7,7 @@ from pydantic import Field
 from ..envelope import Event
 from .consent import Consent
 from .interaction import Interaction
-from .ledger_entry import LedgerEntry, Refused, Sent
+from .ledger_entry import LEDGER_ENTRY, LedgerEntry, Refused, Sent
 from .order import Order, OrderItem
 from .product import Product
 from .search import Filter, Intent, Search, SearchResult
@@ -24,6 +24,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 __all__ = [
     "EVENT_TYPES",
+    "LEDGER_ENTRY",
     "AnyEvent",
     "Consent",
     "Filter",

@@ -9,6 +9,8 @@ from ..identifiers import Opaque
 from ..quantities import Count, Ordinal
 from ..table import Table
 
+LEDGER_ENTRY = "ledger_entry"
+
 
 class Refused(Record):
     """Events that got no number, for they were not kept."""

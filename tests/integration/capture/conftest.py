@@ -18,8 +18,8 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import PubsubMessage
 
-from shopstream.capture.tally import LEDGER_ENTRY
 from shopstream.schemas import unpack
+from shopstream.schemas.events import LEDGER_ENTRY
 
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must come; never how long it takes."""
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass
 class Arrivals:
-    """A topic with a subscription, and everything that was pulled from it."""
+    """A topic with a subscription, and everything that was pulled from it but the entries of the ledger."""
 
     address: str
     project: str
@@ -68,12 +68,8 @@ class Arrivals:
         return [event["event_id"] for event in self.events()]
 
     def events(self) -> list[dict[str, Any]]:
-        """What arrived, without the ledger's entries."""
         return [
-            orjson.loads(line)
-            for message in self.messages
-            if message.attributes["event_type"] != LEDGER_ENTRY
-            for line in unpack(message.data, dict(message.attributes))
+            orjson.loads(line) for message in self.messages for line in unpack(message.data, dict(message.attributes))
         ]
 
     def _pull_once(self, seconds: float = 2.0) -> None:
@@ -83,7 +79,9 @@ class Arrivals:
         except DeadlineExceeded:
             return
         if received:
-            self.messages += [each.message for each in received]
+            self.messages += [
+                each.message for each in received if each.message.attributes.get("event_type") != LEDGER_ENTRY
+            ]
             request = {"subscription": self._subscription, "ack_ids": [each.ack_id for each in received]}
             self._subscriber.acknowledge(request=request)
 

@@ -22,8 +22,8 @@ from shopstream.capture.privacy import Privacy
 from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
 from shopstream.capture.spool_format import Record
-from shopstream.capture.tally import LEDGER_ENTRY
 from shopstream.capture.user_ids import UserIds
+from shopstream.schemas.events import LEDGER_ENTRY
 from shopstream.schemas.message import FAILED_EVENT
 
 _OTHERS = (FAILED_EVENT, LEDGER_ENTRY)

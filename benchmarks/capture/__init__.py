@@ -1,0 +1,1 @@
+"""What capture costs and what it loses, beside the SDKs a team would otherwise pick; `make bench-capture`."""
