@@ -29,16 +29,15 @@ def events(random: Random) -> list[Event]:
     return [
         {
             "event_type": "search",
-            "query_id": f"0192f3a4-5b6c-7d8e-9f00-{random.getrandbits(48):012x}",
+            "query_id": f"q-{random.getrandbits(40):010x}",
             "query": " ".join(random.sample(_WORDS, random.randint(2, 5))),
             "results": [
-                {"product_id": f"product-{random.randrange(100_000):05}", "position": position}
-                for position in range(1, 11)
+                {"product_id": f"p-{random.randrange(10_000):04}", "position": position} for position in range(1, 11)
             ],
             "total_results": random.randint(10, 999),
             "latency_ms": round(random.random() * 100, 1),
-            "user_id": f"user-{random.randrange(10_000_000):07}",
-            "session_id": f"session-{random.randrange(100_000_000):08}",
+            "user_id": f"u-{random.randrange(10_000_000):07}",
+            "session_id": f"s-{random.randrange(100_000_000):08}",
             "channel": "web",
         }
         for _ in range(VARIED)

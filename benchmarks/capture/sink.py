@@ -90,7 +90,7 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _names_in(body: bytes) -> list[bytes]:
+def names_in(body: bytes) -> list[bytes]:
     """The events named in a body, however it is packed; a name that an SDK repeats within an event counts once."""
     for unfold in (gzip.decompress, zlib.decompress):
         with suppress(OSError, zlib.error):
@@ -165,7 +165,7 @@ def main() -> None:
     sys.stdout.flush()
     stop.wait()
     servers[0].socket.close()
-    names = Counter(name.decode() for body in list(bodies) for name in _names_in(body))
+    names = Counter(name.decode() for body in list(bodies) for name in names_in(body))
     found.write_text(json.dumps({"names": names}))
     os._exit(0)  # Whoever still sends is not waited for.
 
