@@ -6,13 +6,13 @@ from typing import Any
 from .runs import finish, place_of, say
 from .subjects import OURS, PEERS
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 40.0
 
 
 def memory(events: int, peers: bool) -> list[dict[str, Any]]:
     """A row a subject: resident growth while it tracks, then how many events arrive once the sink is up and it closes.
 
-    A peer stops at a minute or 1.5 GB.
+    A peer stops at half a minute or 1.5 GB.
     """
     rows = []
     for subject in (OURS, *(PEERS if peers else ())):
