@@ -27,12 +27,13 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass
 class Arrivals:
-    """A topic with a subscription, and everything that was pulled from it but the entries of the ledger."""
+    """A topic with a subscription, and everything that was pulled from it, the ledger's entries apart."""
 
     address: str
     project: str
     name: str
     messages: list[PubsubMessage] = field(default_factory=list)
+    ledger: list[PubsubMessage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         channel = grpc.insecure_channel(self.address)
@@ -79,9 +80,9 @@ class Arrivals:
         except DeadlineExceeded:
             return
         if received:
-            self.messages += [
-                each.message for each in received if each.message.attributes.get("event_type") != LEDGER_ENTRY
-            ]
+            for each in received:
+                is_entry = each.message.attributes.get("event_type") == LEDGER_ENTRY
+                (self.ledger if is_entry else self.messages).append(each.message)
             request = {"subscription": self._subscription, "ack_ids": [each.ack_id for each in received]}
             self._subscriber.acknowledge(request=request)
 

@@ -155,7 +155,7 @@ class PubSubEnd(OnAWire):
         self._arrivals.pull(0)
         return [
             (message.attributes["event_type"], line)
-            for message in self._arrivals.messages
+            for message in (*self._arrivals.messages, *self._arrivals.ledger)
             for line in unpack(message.data, dict(message.attributes))
         ]
 
