@@ -1,12 +1,8 @@
 """The sink against a BigQuery that answers as told: over the wire, with the real client."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
@@ -15,51 +11,19 @@ from shopstream.pipeline.arrival import Delivery, Line, Row
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.write_streaming import WriteEvents, WriteFailed
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable, read_settings
+from tests.integration.scripted_bigquery import ACCEPTED, ScriptedBigQuery, scripted_bigquery
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-Answer = tuple[int, dict[str, Any]]
-ACCEPTED: Answer = (200, {})
-
-
-@dataclass
-class ScriptedBigQuery:
-    """An HTTP server on loopback that keeps what it was sent and answers by a function of it."""
-
-    answer: Callable[[dict[str, Any]], Answer]
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    address: str = ""
-
-    def rows(self) -> list[str]:
-        return [row["insertId"] for request in self.requests for row in request["rows"]]
 
 
 @pytest.fixture
 def bigquery() -> Iterator[ScriptedBigQuery]:
-    scripted = ScriptedBigQuery(lambda _: ACCEPTED)
+    with scripted_bigquery() as script:
+        yield script
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            scripted.requests.append(body)
-            status, answer = scripted.answer(body)
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    scripted.address = f"http://127.0.0.1:{server.server_port}"
-    yield scripted
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def rows_of(bigquery: ScriptedBigQuery) -> list[str]:
+    return [row_id for request in bigquery.ids() for row_id in request]
 
 
 def settings(address: str) -> PipelineSettings:
@@ -93,13 +57,13 @@ def test_requests_hold_at_most_500_rows_and_every_insert_id_is_the_event_id(bigq
     rows = [row(number) for number in range(1201)]
     assert write(rows, bigquery.address) == []
     assert [len(request["rows"]) for request in bigquery.requests] == [500, 500, 201]
-    assert bigquery.rows() == [one.event_id for one in rows]
+    assert rows_of(bigquery) == [one.event_id for one in rows]
 
 
 def test_requests_stay_below_9_megabytes(bigquery: ScriptedBigQuery) -> None:
     write([row(number, size=1_000_000) for number in range(20)], bigquery.address)
     assert all(len(json.dumps(request["rows"])) < 9_500_000 for request in bigquery.requests)
-    assert len(bigquery.rows()) == 20
+    assert len(rows_of(bigquery)) == 20
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 404])
