@@ -1,6 +1,7 @@
 """What every test may use: the option that rewrites golden files, and one local stack a session."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from deploy.local.stack import LocalStack
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make golden` passes this."""
     parser.addoption("--rewrite-golden", action="store_true", help="write what the code gives today into the files")
+
+
+def pytest_configure() -> None:
+    """Processes that tests start must hear Ctrl-C, even where the tests run in a shell's background, which does not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
