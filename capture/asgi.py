@@ -8,6 +8,7 @@
         user_id=lambda scope: scope.get("user_id"),  # what your own authentication left there
         analytics_consent=yes_or_no(cookie("analytics")),
         channel="web",
+        traffic=lambda scope: "bot" if is_crawler(header("user-agent")(scope)) else None,  # by a list of your own
     )
 
 It needs no framework and captures nothing itself. A request is never refused or changed for its sake: what cannot be
@@ -95,6 +96,7 @@ class CaptureContext:
         user_id: Text | None = None,
         analytics_consent: Answer | None = None,
         channel: Text | str | None = None,
+        traffic: Text | None = None,
     ) -> None:
         self._app = app
         tellers: dict[str, Callable[[Scope], object] | None] = {
@@ -102,6 +104,7 @@ class CaptureContext:
             "user_id": user_id,
             "analytics_consent": analytics_consent,
             "channel": channel if callable(channel) else None,
+            "traffic": traffic,
         }
         self._tellers = [(field, tell) for field, tell in tellers.items() if tell is not None]
         self._always = {} if channel is None or callable(channel) else {"channel": channel}

@@ -16,6 +16,7 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import TypeAdapter, ValidationError
 
+from shopstream.schemas.envelope import Traffic
 from shopstream.schemas.events.search import Channel
 from shopstream.schemas.identifiers import Opaque
 
@@ -24,6 +25,7 @@ _ACCEPTED: dict[str, tuple[TypeAdapter[Any], str]] = {
     "user_id": (_OPAQUE, "an identifier of 1 to 256 characters, none of them a control character, or None"),
     "session_id": (_OPAQUE, "an identifier of 1 to 256 characters, none of them a control character, or None"),
     "channel": (TypeAdapter(Channel | None), "one of web, app, store, voice, other, or None"),
+    "traffic": (TypeAdapter(Traffic | None), "bot, test or None"),
     "analytics_consent": (TypeAdapter(bool | None), "True, False or None"),
 }
 
@@ -34,6 +36,7 @@ class ContextFields(TypedDict, total=False):
     user_id: str | None
     session_id: str | None
     channel: str | None
+    traffic: str | None
     analytics_consent: bool | None
 
 
@@ -51,6 +54,8 @@ class Context:
     """The visit it belongs to."""
     channel: str | None = None
     """Where the shopper is, for events that have a channel: web, app, store, voice or other."""
+    traffic: str | None = None
+    """What makes the request where it is no shopper: bot or test."""
     analytics_consent: bool | None = None
     """What the request says of the user's consent to analytics; None where it says nothing."""
 

@@ -171,3 +171,5 @@ def _fill(fields: Fields, context: Context) -> None:
         fields["session_id"] = context.session_id
     if context.channel is not None and event_type in _WITH_CHANNEL and fields.get("channel") is None:
         fields["channel"] = context.channel
+    if context.traffic is not None and fields.get("traffic") is None:
+        fields["traffic"] = context.traffic

@@ -5,12 +5,12 @@ confidence of a rule is how often it was right on the development half of the la
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol, get_args
 
 from shopstream.schemas import events
+from shopstream.schemas.normalised_query import normalised
 
 from . import intent_words as words
 
@@ -93,14 +93,6 @@ def intents_by(classifier: Classifier, *, most_remembered: int = 4096) -> Callab
         return None
 
     return intent_of
-
-
-def normalised(query: str) -> str:
-    """No capitals, no accents, compatibility forms as plain ones (NFKD), typographic apostrophes as plain ones."""
-    if query.isascii():
-        return query.lower()
-    apart = unicodedata.normalize("NFKD", query.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").casefold())
-    return "".join(character for character in apart if not unicodedata.combining(character))
 
 
 def rule_for(query: str) -> str:  # noqa: PLR0911 - one return for each rule, in their order

@@ -1,6 +1,6 @@
 """The words the rules of intent.py know, in English, German, French, Spanish, Italian and Dutch.
 
-All in the form intent.normalised gives: no capitals, no accents. Words of one list are apart by blanks; a phrase is a
+All in the form `normalised` gives: no capitals, no accents. Words of one list are apart by blanks; a phrase is a
 line of its own. A plural that only adds letters (s, es, n, en, e, er) need not be listed.
 """
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from shopstream.schemas import AnyEvent
+from shopstream.schemas.arrived import UnknownFields
+from shopstream.schemas.structs import EventStruct
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,17 @@ class Line:
 class Received:
     """A valid event; its bytes ride along to the failure door."""
 
-    event: AnyEvent
-    unknown_fields: dict[str, object] | None
+    event: EventStruct
+    unknown_fields: UnknownFields | None
     line: Line
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row for the raw table of its event_type, in the JSON of streaming inserts."""
+    """A row for the raw table of its event_type."""
 
     event_id: str
     event_type: str
-    values: dict[str, Any]
+    document: bytes
+    """Its JSON."""
     line: Line

@@ -21,7 +21,21 @@ def decode(message: Delivered, now: datetime) -> Outcome[Line]:
     lines = [Line(payload, index, message.delivery) for index, payload in enumerate(payloads)]
     if message.delivery.attributes.get("event_type") == FAILED_EVENT:
         return Outcome(failed=[_refused_at_capture(line, now) for line in lines])
-    return Outcome(done=lines)
+    return Outcome(done=lines, failed=_miscounted(message, len(lines), now))
+
+
+def _miscounted(message: Delivered, count: int, now: datetime) -> list[FailedEvent]:
+    """A record of lines that went missing on the way, or came from nowhere; the lines there are go on all the same."""
+    promised = message.delivery.attributes.get("count")
+    if promised is None or promised == str(count):
+        return []
+    rejection = Rejected(
+        Reason.ATTRIBUTE_MISMATCH,
+        f"the message holds {count:,} lines, not as many as its count says; they went on and are not kept here",
+        field="attributes.count",
+    )
+    # Without bytes: it must not claim an event_id, or a number, of a line that is stored.
+    return [failed_event(Stage.DECODE, rejection, Line(b"", count, message.delivery), now)]
 
 
 def _refused_at_capture(line: Line, now: datetime) -> FailedEvent:

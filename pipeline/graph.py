@@ -12,7 +12,6 @@ from shopstream.schemas import FailedEvent, Stage
 from .counters import Counter
 from .decode import decode
 from .outcome import Outcome, each
-from .rows import event_row
 from .step import Clock, Count, Step
 from .validate import validate
 
@@ -26,6 +25,8 @@ class Job:
 
     source: beam.PTransform
     """Gives Delivered messages."""
+    enrich: beam.PTransform
+    """Makes batches of Row of batches of Received."""
     sink: beam.DoFn
     """Takes batches of Row; what it must refuse leaves at the tag FAILED as FailedEvent."""
     failed_sink: beam.DoFn
@@ -51,7 +52,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     messages = pipeline | "Read" >> job.source | "CountMessages" >> beam.ParDo(Count(Counter.MESSAGES_RECEIVED))
     lines = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
     events = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), lines, Counter.EVENTS_VALIDATED)
-    rows = attempt(Stage.ENRICH, each(Stage.ENRICH, event_row), events, Counter.EVENTS_ENRICHED)
+    rows = events | Stage.ENRICH.title() >> job.enrich
     written = rows | Stage.WRITE.title() >> beam.ParDo(job.sink).with_outputs(Step.FAILED)
     failures.append(written[Step.FAILED])
     failures | beam.Flatten() | "WriteFailed" >> beam.ParDo(job.failed_sink)

@@ -7,6 +7,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from shopstream.schemas import SettingsError
 
+from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
 from .options import PipelineSettings, beam_arguments
 from .sources import FromFiles, FromSubscription
@@ -20,7 +21,7 @@ def streaming_pipeline(
     """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph."""
     arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    build(pipeline, _job(settings, FromSubscription(settings), now))
+    build(pipeline, _job(settings, FromSubscription(settings), now, streaming=True))
     return pipeline
 
 
@@ -36,12 +37,13 @@ def backfill_pipeline(
     if not FileSystems.match([pattern])[0].metadata_list:
         raise SettingsError(f"no file matches {pattern}")
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    build(pipeline, _job(settings, FromFiles(pattern, now), now))
+    build(pipeline, _job(settings, FromFiles(pattern, now), now, streaming=False))
     return pipeline
 
 
-def _job(settings: PipelineSettings, source: beam.PTransform, now: Clock) -> Job:
-    return Job(source, WriteEvents(settings, now), WriteFailed(settings), now)
+def _job(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, streaming: bool) -> Job:
+    enrich = EnrichInVisits(settings, now, streaming=streaming)
+    return Job(source, enrich, WriteEvents(settings, now), WriteFailed(settings), now)
 
 
 def counts(result: PipelineResult) -> dict[str, int]:

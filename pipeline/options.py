@@ -31,6 +31,24 @@ class PipelineSettings(CloudSettings):
         description="Name of the Dataflow job.",
     )
 
+    visit_shards: int = Field(
+        64,
+        ge=1,
+        le=65_536,
+        description="Into how many parts visitors are divided: a worker keeps the open visits of a part together. More "
+        "parts for more workers or more visitors at a time, fewer for larger batches.",
+    )
+    test_traffic_prefixes: str = Field(
+        "test-,synthetic-",
+        pattern=r"^[^\s,]*(,[^\s,]+)*$",
+        description="Beginnings, apart by commas, of a user_id or source whose events are test traffic.",
+    )
+
+    @property
+    def test_prefixes(self) -> tuple[str, ...]:
+        """TEST_TRAFFIC_PREFIXES, one by one."""
+        return tuple(self.test_traffic_prefixes.split(","))
+
     @property
     def local(self) -> bool:
         """Whether the job runs here, against emulators, instead of on Dataflow."""

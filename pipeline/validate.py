@@ -1,11 +1,9 @@
-"""A line becomes an event that keeps its contract; what the contract does not know is set aside, not lost."""
+"""A line becomes an event that keeps its contract, and is what its message says it is."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
-from pydantic import BaseModel
-
-from shopstream.schemas import AnyEvent, Reason, Rejected, read_event
+from shopstream.schemas import Reason, Rejected
+from shopstream.schemas.arrived import read_arrived
 
 from .arrival import Line, Received
 
@@ -14,30 +12,13 @@ def validate(line: Line, now: datetime) -> Received:  # noqa: ARG001 - the clock
     """The event in the line.
 
     Raises:
-        Rejected: The line breaks the contract in more than unknown fields.
+        Rejected: The line breaks the contract in more than unknown fields, or its message says it is something else.
     """
-    received_at = line.delivery.received_at
-    try:
-        return Received(read_event(line.payload, received_at, unknown_fields="forbid"), None, line)
-    except Rejected as rejection:
-        if rejection.reason is not Reason.UNKNOWN_FIELD:
-            raise
-    everything = read_event(line.payload, received_at, unknown_fields="allow")
-    known = read_event(line.payload, received_at, unknown_fields="ignore")
-    return Received(known, unknown_fields_of(everything), line)
-
-
-def unknown_fields_of(event: AnyEvent) -> dict[str, object]:
-    """What an event read with unknown_fields="allow" holds beyond its contract, by path (`results.0.colour`)."""
-    return dict(_unknown(event, ""))
-
-
-def _unknown(value: object, path: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, BaseModel):
-        for name, extra in (value.model_extra or {}).items():
-            yield f"{path}{name}", extra
-        for name in type(value).model_fields:
-            yield from _unknown(getattr(value, name), f"{path}{name}.")
-    elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _unknown(item, f"{path}{index}.")
+    event, unknown_fields = read_arrived(line.payload, line.delivery.received_at)
+    if line.delivery.attributes.get("event_type", event.event_type) != event.event_type:
+        raise Rejected(
+            Reason.ATTRIBUTE_MISMATCH,
+            f"the event is of the type {event.event_type}, its message says another",
+            field="attributes.event_type",
+        )
+    return Received(event, unknown_fields, line)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
@@ -48,10 +49,8 @@ def connect(settings: CloudSettings) -> bigquery.Client:
     )
 
 
-def insert_rows(
-    client: bigquery.Client, table: str, rows: Sequence[dict[str, Any]], row_ids: Sequence[str]
-) -> list[RowError]:
-    """One streaming insert; rows without an error are stored, the others are returned with the reason.
+def insert_rows(client: bigquery.Client, table: str, rows: Sequence[bytes], row_ids: Sequence[str]) -> list[RowError]:
+    """One streaming insert of rows in JSON; rows without an error are stored, the others are returned with the reason.
 
     Raises:
         Unavailable: The request as a whole failed and may succeed later; nothing is known of the rows.
@@ -59,7 +58,12 @@ def insert_rows(
     with unavailable_when_down(table):
         try:
             answers = client.insert_rows_json(
-                table, rows, row_ids=row_ids, skip_invalid_rows=True, timeout=REQUEST_SECONDS, retry=None
+                table,
+                [orjson.loads(row) for row in rows],
+                row_ids=row_ids,
+                skip_invalid_rows=True,
+                timeout=REQUEST_SECONDS,
+                retry=None,
             )
         except exceptions.BadRequest:
             if len(rows) == 1:
@@ -69,7 +73,7 @@ def insert_rows(
 
 
 def _insert_halves(
-    client: bigquery.Client, table: str, rows: Sequence[dict[str, Any]], row_ids: Sequence[str]
+    client: bigquery.Client, table: str, rows: Sequence[bytes], row_ids: Sequence[str]
 ) -> list[RowError]:
     """A request refused as a whole hides which row was to blame: halve it until that is plain."""
     middle = len(rows) // 2

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -12,7 +11,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
-from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, failed_values, row_bytes
+from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, failed_row
 from shopstream.schemas.warehouse import failed_table_id, raw_table_id
 
 from .arrival import Row
@@ -29,7 +28,7 @@ RETRY_SECONDS = 600.0
 class Pending:
     """Rows of one table that wait for a request to be full."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
     row_ids: list[str] = field(default_factory=list)
     origins: list[Row | FailedEvent] = field(default_factory=list)
     size_bytes: int = 0
@@ -38,12 +37,12 @@ class Pending:
         """Whether a row of so many bytes still fits the request."""
         return len(self.rows) < MAX_ROWS_PER_REQUEST and self.size_bytes + size <= MAX_BYTES_PER_REQUEST
 
-    def add(self, values: dict[str, Any], row_id: str, origin: Row | FailedEvent, size: int) -> None:
+    def add(self, document: bytes, row_id: str, origin: Row | FailedEvent) -> None:
         """One more row."""
-        self.rows.append(values)
+        self.rows.append(document)
         self.row_ids.append(row_id)
         self.origins.append(origin)
-        self.size_bytes += size
+        self.size_bytes += len(document)
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,9 @@ class StreamingInserts(beam.DoFn):
         """Give the connections back."""
         self._client.close()
 
-    def _collect(self, table: str, values: dict[str, Any], row_id: str, origin: Row | FailedEvent) -> list[Refused]:
-        size = row_bytes(values)
-        refused = [] if self._pending[table].has_room(size) else self._send(table)
-        self._pending[table].add(values, row_id, origin, size)
+    def _collect(self, table: str, document: bytes, row_id: str, origin: Row | FailedEvent) -> list[Refused]:
+        refused = [] if self._pending[table].has_room(len(document)) else self._send(table)
+        self._pending[table].add(document, row_id, origin)
         return refused
 
     def _send_all(self) -> list[Refused]:
@@ -105,7 +103,7 @@ class WriteEvents(StreamingInserts):
         """Rows of any event type, in any order."""
         for row in batch:
             table = raw_table_id(self._settings, row.event_type)
-            for refused in self._collect(table, row.values, row.event_id, row):
+            for refused in self._collect(table, row.document, row.event_id, row):
                 yield TaggedOutput(Step.FAILED, self._failed(refused))
 
     def finish_bundle(self) -> Iterator[ToFailed]:
@@ -129,7 +127,7 @@ class WriteFailed(StreamingInserts):
     def process(self, failure: FailedEvent) -> None:
         """One failed event."""
         table = failed_table_id(self._settings)
-        self._stop_on(self._collect(table, failed_values(failure), failure.event_id, failure))
+        self._stop_on(self._collect(table, failed_row(failure), failure.event_id, failure))
 
     def finish_bundle(self) -> None:
         """Send what still waits."""

@@ -1,7 +1,7 @@
 """The fields every event carries."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -11,6 +11,8 @@ from .table import Dataset, Table
 
 RAW_EXPIRY_DAYS = 90
 
+Traffic = Literal["bot", "test"]
+"""What makes events that is no shopper."""
 UtcDatetime = Annotated[AwareDatetime, Field(json_schema_extra={"unit": "UTC, microseconds"})]
 
 
@@ -18,6 +20,38 @@ class Record(BaseModel):
     """Anything with a contract: immutable, strict about types, closed to unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Arrival(Record):
+    """What the pipeline adds to every event it stores."""
+
+    received_at: UtcDatetime = Field(
+        description="When the pipeline got it: the publish time of its message. UTC, microseconds."
+    )
+    ingested_at: UtcDatetime = Field(description="When the row was handed to BigQuery. UTC, microseconds.")
+    additional_properties: dict[str, object] | None = Field(
+        None, description="Fields the contract does not know, kept so that a later column can be back-filled."
+    )
+
+
+class VisitArrival(Arrival):
+    """What it adds to what happens within a visit."""
+
+    session_inferred: bool = Field(
+        False,
+        description="True where the source named no session_id and the pipeline gave one: a user's events without a "
+        "gap above 30 minutes.",
+    )
+
+
+class TouchArrival(VisitArrival):
+    """What it adds to what a search may have led to."""
+
+    first_query_id: Opaque | None = Field(
+        None,
+        description="The search the visit began with, where it came before this event; query_id is the one that the "
+        "event itself names.",
+    )
 
 
 class Event(Record):
@@ -36,12 +70,19 @@ class Event(Record):
         None, description="The capture process that numbered the event; null from publishers without capture."
     )
     sequence: Ordinal | None = Field(None, description="Number of the event within its writer, from 1 without gaps.")
+    traffic: Traffic | None = Field(
+        None,
+        description="What made it, where that is known to be no shopper: `bot` or `test`. The pipeline fills it for "
+        "what it recognises: docs/enrichment.md.",
+    )
     imported: bool = Field(
         False,
         description="True for history loaded after the fact: it counts as known when it occurred, not when received.",
     )
 
     table: ClassVar[Table]
+    arrival: ClassVar[type[Arrival]] = Arrival
+    """The columns that the pipeline adds."""
 
 
 def event_table(name: str, *, cluster_by: tuple[str, ...]) -> Table:
@@ -53,18 +94,6 @@ def event_table(name: str, *, cluster_by: tuple[str, ...]) -> Table:
         expiry_days=RAW_EXPIRY_DAYS,
         cluster_by=cluster_by,
         erase_by="user_id",
-    )
-
-
-class Arrival(Record):
-    """What the pipeline adds to every event it stores."""
-
-    received_at: UtcDatetime = Field(
-        description="When the pipeline got it: the publish time of its message. UTC, microseconds."
-    )
-    ingested_at: UtcDatetime = Field(description="When the row was handed to BigQuery. UTC, microseconds.")
-    additional_properties: dict[str, object] | None = Field(
-        None, description="Fields the contract does not know, kept so that a later column can be back-filled."
     )
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     MALFORMED_JSON = "malformed_json"
     NOT_UTF8 = "not_utf8"
     UNREADABLE_MESSAGE = "unreadable_message"
+    ATTRIBUTE_MISMATCH = "attribute_mismatch"
     DAMAGED_LINE = "damaged_line"
     TOO_LARGE = "too_large"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"

@@ -18,5 +18,5 @@ Quantity = Annotated[Decimal, Field(gt=0, max_digits=38, decimal_places=9)]
 """Pieces, or kilograms and litres of what is sold by measure; BigQuery NUMERIC."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 """ISO 4217 code."""
-Milliseconds = Annotated[float, Field(ge=0)]
+Milliseconds = Annotated[float, Field(ge=0, le=_MOST)]
 """A span of time."""

@@ -1,44 +1,45 @@
 """Events and failed events become rows, in the JSON that streaming inserts take; and what one request may hold."""
 
 import json
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
 
-import orjson
+import msgspec
 
-from .events import AnyEvent
+from .arrived import UnknownFields
 from .failure import FailedEvent
-from .scrub import scrub_fields
+from .normalised_query import normalised_query
+from .structs import EventStruct
 
 MAX_ROWS_PER_REQUEST = 500
 MAX_BYTES_PER_REQUEST = 9_000_000
 """insertAll refuses requests over 10 MB; the rest is room for its own words around the rows."""
 
+_write = msgspec.json.Encoder().encode
 
-def event_values(
-    event: AnyEvent, unknown_fields: dict[str, object] | None, *, received_at: datetime, ingested_at: datetime
-) -> dict[str, Any]:
-    """The row of an event; foreign publishers' text is scrubbed here, capture's was before it left."""
-    values: dict[str, Any] = scrub_fields(event.model_dump(mode="json"))
-    values["occurred_at"] = _timestamp(event.occurred_at)
-    values["received_at"] = _timestamp(received_at)
-    values["ingested_at"] = _timestamp(ingested_at)
-    values["additional_properties"] = _json(unknown_fields)
+
+def event_row(event: EventStruct, arrival: Mapping[str, object]) -> bytes:
+    """The row of an event as JSON: its fields, and after them what its arrival adds, of which none is one of them."""
+    return _write(event)[:-1] + b"," + _write(arrival)[1:]
+
+
+def arrival_values(
+    event: EventStruct, unknown_fields: UnknownFields | None, *, received_at: datetime, ingested_at: datetime
+) -> dict[str, object]:
+    """What the event's row has beside the event, as far as the event alone tells it."""
+    values: dict[str, object] = {
+        "received_at": received_at,
+        "ingested_at": ingested_at,
+        "additional_properties": _json(unknown_fields),
+    }
+    if event.event_type == "search":
+        values["normalised_query"] = normalised_query(event.query)  # type: ignore[attr-defined]
     return values
 
 
-def failed_values(failure: FailedEvent) -> dict[str, Any]:
-    """The row of a failed event."""
-    return failure.model_dump(mode="json") | {"attributes": _json(failure.attributes)}
-
-
-def row_bytes(values: dict[str, Any]) -> int:
-    """What a row adds to a request, in bytes."""
-    return len(orjson.dumps(values))
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+def failed_row(failure: FailedEvent) -> bytes:
+    """The row of a failed event as JSON."""
+    return _write(failure.model_dump() | {"attributes": _json(failure.attributes)})
 
 
 def _json(value: object) -> str | None:

@@ -8,8 +8,10 @@ plain ones and invisible characters are gone.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from .personal_numbers import IBAN, iban_end, numbers
+from .structs import EventStruct
 
 SCRUBBED_FIELDS: Mapping[str, tuple[str, ...]] = {"search": ("query", "filters.value"), "voice": ("turns.text",)}
 """The fields of each event type that hold what a person typed or said. Nothing else of an event is searched: names of
@@ -120,6 +122,18 @@ def scrub_fields(fields: dict[str, object]) -> dict[str, object]:
             if parts and isinstance(parts, list | tuple) and (kept := _scrub_parts(parts, inner, how)) is not None:
                 changed[name] = kept
     return fields | changed if changed else fields
+
+
+def scrub_event(event: EventStruct) -> None:
+    """The same for the struct of a valid event, in place."""
+    texts: Any = event
+    if event.event_type == "search":
+        texts.query = scrub(texts.query)
+        for each in texts.filters:
+            each.value = scrub(each.value)
+    elif event.event_type == "voice":
+        for each in texts.turns:
+            each.text = scrub_speech(each.text)
 
 
 def _scrub_parts(parts: Sequence[object], inner: str, how: Callable[[str], str]) -> list[object] | None:

@@ -9,7 +9,7 @@ its model takes, an amount as a Decimal say; then the model has the word.
 from datetime import datetime
 from decimal import Decimal
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, cast, get_args, get_origin
 
 import annotated_types
 import msgspec
@@ -29,10 +29,24 @@ _Kind = Any
 class EventStruct(msgspec.Struct, kw_only=True):
     """What every event's struct has, and a reader of one needs; the rest is as in the model."""
 
+    event_type: ClassVar[str]
     event_id: str
     occurred_at: datetime
+    user_id: str | None = None
+    session_id: str | None = None
+    source: str
     writer_id: str | None = None
     sequence: int | None = None
+    traffic: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its fields: Beam may pickle what stands between two steps, and the class has no name to import."""
+        return _of_fields, (self.__struct_config__.omit_defaults, self.event_type, msgspec.msgpack.encode(self))
+
+
+def _of_fields(omit_defaults: bool, event_type: str, fields: bytes) -> EventStruct:
+    structs = STRUCTS if omit_defaults else WHOLE_STRUCTS
+    return msgspec.msgpack.decode(fields, type=structs[event_type])
 
 
 def may_hold_control_characters(document: bytes) -> bool:
@@ -41,48 +55,48 @@ def may_hold_control_characters(document: bytes) -> bool:
     return document.find(_BACKSLASH) >= 0 or document.find(_DELETE) >= 0
 
 
-def _struct(model: type[BaseModel], *, event_type: str | None = None) -> type[msgspec.Struct]:
-    """The struct of a part of an event, or, with its event_type, of an event."""
+def _struct(model: type[BaseModel], *, whole: bool, event_type: str | None = None) -> type[msgspec.Struct]:
+    """The struct of a part of an event, or, with its event_type, of an event; a whole one writes defaults too."""
     return msgspec.defstruct(
         model.__name__,
         [
-            _field(name, field)
+            _field(name, field, whole=whole)
             for name, field in model.model_fields.items()
             if event_type is None or name != "event_type"
         ],
         bases=None if event_type is None else (EventStruct,),
-        namespace={"__doc__": model.__doc__},
+        namespace={"__doc__": model.__doc__} | ({} if event_type is None else {"event_type": event_type}),
         tag=event_type,
         tag_field=None if event_type is None else "event_type",
         kw_only=True,
-        omit_defaults=True,
+        omit_defaults=not whole,
         forbid_unknown_fields=True,
         gc=False,  # An event holds no reference to itself, and the collector need not look at ten results each.
     )
 
 
-def _field(name: str, field: FieldInfo) -> tuple[str, _Kind] | tuple[str, _Kind, Any]:
-    kind = str if name == "event_id" else _kind(field.annotation, field.metadata)
+def _field(name: str, field: FieldInfo, *, whole: bool) -> tuple[str, _Kind] | tuple[str, _Kind, Any]:
+    kind = str if name == "event_id" else _kind(field.annotation, field.metadata, whole=whole)
     # Defaults are not written, but a version that a later reader had to guess would be none.
     if field.default is PydanticUndefined or name == "schema_version":
         return name, kind
     return name, kind, field.default
 
 
-def _kind(annotation: _Kind, metadata: list[Any]) -> _Kind:
+def _kind(annotation: _Kind, metadata: list[Any], *, whole: bool) -> _Kind:
     """The msgspec type of what pydantic describes by this annotation and its constraints."""
     origin: _Kind = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:
         inner = [each for note in arguments[1:] for each in (note.metadata if isinstance(note, FieldInfo) else [note])]
-        return _kind(arguments[0], inner)
+        return _kind(arguments[0], inner, whole=whole)
     if origin in (Union, UnionType):
-        return Union[tuple(_kind(each, []) for each in arguments)]  # noqa: UP007 - a union of a list
+        return Union[tuple(_kind(each, [], whole=whole) for each in arguments)]  # noqa: UP007 - a union of a list
     bounds = _bounds(metadata)
     if origin is tuple:
-        return _bound(tuple[_kind(arguments[0], []), ...], bounds)  # type: ignore[misc]
+        return _bound(tuple[_kind(arguments[0], [], whole=whole), ...], bounds)  # type: ignore[misc]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _struct(annotation)
+        return _struct(annotation, whole=whole)
     return annotation if origin is Literal else _plain(annotation, bounds)
 
 
@@ -141,7 +155,14 @@ def _amount(bounds: dict[str, Any]) -> _Kind:
     return text | Annotated[int, msgspec.Meta(**least, le=_MOST)]
 
 
-STRUCTS: dict[str, type[EventStruct]] = {
-    name: cast(type[EventStruct], _struct(model, event_type=name)) for name, model in EVENT_TYPES.items()
-}
-"""The struct of every event type by its name."""
+def _structs(*, whole: bool) -> dict[str, type[EventStruct]]:
+    return {
+        name: cast(type[EventStruct], _struct(model, whole=whole, event_type=name))
+        for name, model in EVENT_TYPES.items()
+    }
+
+
+STRUCTS = _structs(whole=False)
+"""The struct of every event type by its name; it writes no default, for what is captured is stored and sent."""
+WHOLE_STRUCTS = _structs(whole=True)
+"""The same, but every field is written: a table has no defaults."""

@@ -1,7 +1,8 @@
 """Bytes of one event, or the fields a caller gives, become an event or a reason why not."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -9,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from .events import EVENT_TYPES, AnyEvent
 from .failure import Reason, Rejected
+from .upcast import STEPS, Steps, upcast
 
 MAX_EVENT_BYTES = 1_048_576
 """A row of streaming inserts must stay below 10 MB and a message below 10 MB; an honest event is below 100 kB."""
@@ -16,13 +18,52 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD_ACCEPTED = timedelta(days=1)
 """A source's clock may be this far ahead."""
 
-_ANY_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+UnknownFieldsRule = Literal["forbid", "allow", "ignore"]
 _LONGEST_FIELD = 256
 _WRONG_TYPE_SUFFIXES = ("_type", "_parsing", "_from_float", "_attributes_type")
 
 
-def read_event(line: bytes, now: datetime, *, unknown_fields: Literal["forbid", "allow", "ignore"]) -> AnyEvent:
-    """The event in one line of JSON; `now` bounds its occurred_at.
+class EventReader:
+    """Reads the events of a union of models, those of older versions by the steps to today's."""
+
+    def __init__(self, union: Any, steps: Steps) -> None:  # noqa: ANN401 - a union of classes has no type of its own
+        self._read: TypeAdapter[Any] = TypeAdapter(union)
+        self._steps = steps
+
+    def read(self, line: bytes, unknown_fields: UnknownFieldsRule) -> Any:  # noqa: ANN401 - one of the union
+        """The event in one line of JSON.
+
+        Raises:
+            Rejected: The line is not such an event; names the first offending field.
+        """
+        try:
+            return self._read.validate_json(line, extra=unknown_fields)
+        except ValidationError as error:
+            today = self._today(line)
+            if today is None:
+                raise _rejection(error, line) from None
+        try:
+            return self._read.validate_json(today, extra=unknown_fields)
+        except ValidationError as error:
+            raise _rejection(error, today) from None
+
+    def _today(self, line: bytes) -> bytes | None:
+        """A line of an older version in today's; None for any other."""
+        if not self._steps:
+            return None
+        try:
+            fields = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return None
+        today = upcast(fields, self._steps) if isinstance(fields, dict) else None
+        return None if today is None else write_fields(today)
+
+
+_READER = EventReader(AnyEvent, STEPS)
+
+
+def read_event(line: bytes, now: datetime, *, unknown_fields: UnknownFieldsRule) -> AnyEvent:
+    """The event in one line of JSON; `now` bounds its occurred_at. One of an older version is brought to today's.
 
     With unknown_fields="allow" what the contract does not know stays in the models' `model_extra`.
 
@@ -31,10 +72,7 @@ def read_event(line: bytes, now: datetime, *, unknown_fields: Literal["forbid", 
     """
     if len(line) > MAX_EVENT_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"the event has {len(line):,} bytes; at most {MAX_EVENT_BYTES:,} are taken")
-    try:
-        event = _ANY_EVENT.validate_json(line, extra=unknown_fields)
-    except ValidationError as error:
-        raise _rejection(error, line) from None
+    event: AnyEvent = _READER.read(line, unknown_fields)
     check_time(event.occurred_at, now)
     return event
 
@@ -101,7 +139,7 @@ def _field_rejection(complaint: ErrorDetails, others: int) -> Rejected:
 
 def write_event(event: AnyEvent) -> bytes:
     """The event as one line of JSON, without the newline; read_event gives the event back."""
-    return event.model_dump_json(exclude_none=True).encode()
+    return orjson.dumps(event.model_dump(exclude_none=True), default=_plain)
 
 
 def write_fields(fields: dict[str, object]) -> bytes:
@@ -117,9 +155,7 @@ def write_fields(fields: dict[str, object]) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """JSON form of what orjson does not know itself; amounts go as text to stay exact."""
-    from decimal import Decimal
-
+    """JSON form of what orjson does not know itself; amounts go as text to stay exact, and never as 1E+2 or -0."""
     if isinstance(value, Decimal):
-        return str(value)
+        return f"{value or abs(value):f}"
     raise TypeError(type(value).__name__)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .bigquery_schema import Column, columns_of, contract_hash
-from .envelope import Arrival
 from .environment import CloudSettings
 from .events import EVENT_TYPES, LEDGER_ENTRY
 from .failure import FailedEvent
@@ -34,7 +33,7 @@ class WarehouseTable:
 
 
 RAW_TABLES: dict[str, WarehouseTable] = {
-    event_type: WarehouseTable(model.table, tuple(columns_of(model, Arrival)), (model.__doc__ or "").strip())
+    event_type: WarehouseTable(model.table, tuple(columns_of(model, model.arrival)), (model.__doc__ or "").strip())
     for event_type, model in EVENT_TYPES.items()
 }
 """The raw table of each event type."""

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import Client
 
-from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Unavailable, read_event
+from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Unavailable
+from shopstream.schemas.arrived import read_arrived
 from shopstream.schemas.message import FAILED_EVENT
-from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, event_values, failed_values, row_bytes
+from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, arrival_values, event_row, failed_row
 from shopstream.schemas.warehouse import CONTRACT_LABEL, FAILED_TABLE, RAW_TABLES, failed_table_id, raw_table_id
 
 from ..spool_format import Record
@@ -48,7 +50,8 @@ class _Row:
     """In the batch, from 0."""
     table: str
     row_id: str
-    values: dict[str, Any]
+    document: bytes
+    """Its JSON."""
 
 
 @dataclass
@@ -107,7 +110,7 @@ class BigQuery:
         try:
             answers = self._client.insert_rows_json(
                 rows[0].table,
-                [row.values for row in rows],
+                [orjson.loads(row.document) for row in rows],
                 row_ids=[row.row_id for row in rows],
                 skip_invalid_rows=True,
                 timeout=self._timeout,
@@ -139,11 +142,11 @@ def row_of(place: int, record: Record, cloud: CloudSettings, now: datetime) -> _
             failure = FailedEvent.model_validate_json(record.document)
         except ValueError:
             raise Rejected(Reason.INVALID_VALUE, "the record is no failed event of this version") from None
-        values = failed_values(failure.model_copy(update={"received_at": now}))
-        return _Row(place, failed_table_id(cloud), failure.event_id, values)
-    event = read_event(record.document, now, unknown_fields="forbid")
-    values = event_values(event, None, received_at=now, ingested_at=now)
-    return _Row(place, raw_table_id(cloud, event.event_type), event.event_id, values)
+        document = failed_row(failure.model_copy(update={"received_at": now}))
+        return _Row(place, failed_table_id(cloud), failure.event_id, document)
+    event, unknown = read_arrived(record.document, now)
+    document = event_row(event, arrival_values(event, unknown, received_at=now, ingested_at=now))
+    return _Row(place, raw_table_id(cloud, event.event_type), event.event_id, document)
 
 
 def requests_of(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
@@ -151,7 +154,7 @@ def requests_of(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     filling: dict[str, _Request] = {}
     for row in rows:
         request = filling.setdefault(row.table, _Request())
-        size = row_bytes(row.values)
+        size = len(row.document)
         if len(request.rows) == MAX_ROWS_PER_REQUEST or (request.rows and request.size + size > MAX_BYTES_PER_REQUEST):
             yield request.rows
             request = filling[row.table] = _Request()

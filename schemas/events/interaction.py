@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..envelope import Event, event_table
+from ..envelope import Arrival, Event, TouchArrival, event_table
 from ..identifiers import Opaque
 from ..quantities import Currency, Milliseconds, Money, Ordinal, Quantity
 from ..table import Table
@@ -26,3 +26,4 @@ class Interaction(Event):
     dwell_ms: Milliseconds | None = Field(None, description="How long the product was looked at, in milliseconds.")
 
     table: ClassVar[Table] = event_table("interactions", cluster_by=("user_id", "product_id"))
+    arrival: ClassVar[type[Arrival]] = TouchArrival

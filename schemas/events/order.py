@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..envelope import Event, Record, event_table
+from ..envelope import Arrival, Event, Record, TouchArrival, event_table
 from ..identifiers import Opaque
 from ..quantities import Currency, Money, Quantity
 from ..table import Table
@@ -35,3 +35,4 @@ class Order(Event):
     query_id: Opaque | None = Field(None, description="The search that led to the order, where known.")
 
     table: ClassVar[Table] = event_table("orders", cluster_by=("user_id", "order_id"))
+    arrival: ClassVar[type[Arrival]] = TouchArrival

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..envelope import Event, Record, event_table
+from ..envelope import Arrival, Event, Record, VisitArrival, event_table
 from ..identifiers import Opaque
 from ..quantities import Count, Milliseconds, Ordinal
 from ..table import Table
@@ -36,6 +36,15 @@ class SearchResult(Record):
     position: Ordinal = Field(description="Its place among all results, from 1, running on across pages.")
 
 
+class SearchArrival(VisitArrival):
+    """What the pipeline adds to a search."""
+
+    normalised_query: str | None = Field(
+        None,
+        description="The query as it is compared with others: no capitals, no accents, single spaces between words.",
+    )
+
+
 class Search(Event):
     """A query was answered with a list of products."""
 
@@ -56,3 +65,4 @@ class Search(Event):
     )
 
     table: ClassVar[Table] = event_table("searches", cluster_by=("user_id", "query_id"))
+    arrival: ClassVar[type[Arrival]] = SearchArrival

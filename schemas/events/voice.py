@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..envelope import Event, Record, event_table
+from ..envelope import Arrival, Event, Record, VisitArrival, event_table
 from ..identifiers import Opaque
 from ..quantities import Milliseconds
 from ..table import Table
@@ -29,3 +29,4 @@ class Voice(Event):
     query_ids: tuple[Opaque, ...] = Field((), max_length=100, description="Searches made in the conversation.")
 
     table: ClassVar[Table] = event_table("voice_conversations", cluster_by=("user_id", "conversation_id"))
+    arrival: ClassVar[type[Arrival]] = VisitArrival

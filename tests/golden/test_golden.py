@@ -8,11 +8,12 @@ import pytest
 
 from shopstream.pipeline.arrival import Delivered, Delivery
 from shopstream.pipeline.decode import decode
+from shopstream.pipeline.enrich import enrich
 from shopstream.pipeline.outcome import each
-from shopstream.pipeline.rows import event_row
 from shopstream.pipeline.validate import validate
+from shopstream.pipeline.visits import Visitors, visit_of, visitor_of
 from shopstream.schemas import EVENT_TYPES, Reason, Stage
-from shopstream.schemas.rows import failed_values
+from shopstream.schemas.rows import failed_row
 
 HERE = Path(__file__).parent
 RECEIVED_AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -24,12 +25,14 @@ def through_the_pipeline(data: bytes) -> tuple[list[dict[str, object]], list[dic
     """The rows of the raw tables and of the failed table that one message becomes."""
     lines = decode(Delivered(data, Delivery("1", {}, RECEIVED_AT)), NOW)
     events = each(Stage.VALIDATE, validate)(lines.done, NOW)
-    rows = each(Stage.ENRICH, event_row)(events.done, NOW)
-    failures = [*lines.failed, *events.failed, *rows.failed]
-    return [row.values for row in rows.done], [
-        {name: value for name, value in failed_values(failure).items() if name != "code_version"}
-        for failure in failures
-    ]
+    visitors: Visitors = {}
+    rows = []
+    for received in events.done:
+        visitor = visitor_of(received.event)
+        visit = visitor and visit_of(visitors, visitor, received.event, RECEIVED_AT)
+        rows.append(json.loads(enrich(received, visit or None, ("test-",), NOW).document))
+    failures = [json.loads(failed_row(failure)) for failure in (*lines.failed, *events.failed)]
+    return rows, [{name: value for name, value in failure.items() if name != "code_version"} for failure in failures]
 
 
 def ndjson(rows: list[dict[str, object]]) -> str:
@@ -60,6 +63,7 @@ def test_every_reason_has_a_case() -> None:
     seen = {json.loads(line)["reason"] for line in lines}
     # These need a spool, a whole message, a row or a strict caller; tests/unit and tests/integration have them.
     elsewhere = {
+        Reason.ATTRIBUTE_MISMATCH,
         Reason.BACKEND_REFUSED,
         Reason.DAMAGED_LINE,
         Reason.TOO_LARGE,

@@ -1,4 +1,4 @@
--- What each customer is like. One row per user who bought, searched or clicked.
+-- What each customer is like. One row per user who bought, searched or clicked; bots and tests are no customers.
 -- Look-back: 730 days of purchases and 60 days of searches and clicks, up to the end of as_of (UTC),
 -- and of that only what was known by then. Amounts count orders in the currency the user orders most in.
 WITH bought AS (
@@ -88,6 +88,7 @@ ordered_queries AS (
   WHERE
     status = 'placed'
     AND query_id IS NOT NULL
+    AND traffic IS NULL
     AND IF(imported, occurred_at, received_at) < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
   GROUP BY user_id, query_id
@@ -100,6 +101,7 @@ searchers AS (
     ON searches.user_id = ordered_queries.user_id AND searches.query_id = ordered_queries.query_id
   WHERE
     searches.user_id IS NOT NULL
+    AND searches.traffic IS NULL
     AND IF(searches.imported, searches.occurred_at, searches.received_at)
     < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND searches.occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
@@ -113,6 +115,7 @@ clickers AS (
   WHERE
     action = 'click'
     AND user_id IS NOT NULL
+    AND traffic IS NULL
     AND IF(imported, occurred_at, received_at) < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND occurred_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 59 DAY))

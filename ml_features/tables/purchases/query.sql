@@ -18,3 +18,4 @@ WHERE
   orders.received_at >= TIMESTAMP(@as_of)
   AND orders.received_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
   AND orders.user_id IS NOT NULL
+  AND orders.traffic IS NULL

@@ -40,7 +40,7 @@ def settings(address: str) -> PipelineSettings:
 def row(number: int, size: int = 10) -> Row:
     event_id = f"00000000-0000-7000-8000-{number:012}"
     line = Line(json.dumps({"event_id": event_id}).encode(), number, Delivery("m", {}, NOW))
-    return Row(event_id, "interaction", {"event_id": event_id, "text": "x" * size}, line)
+    return Row(event_id, "interaction", json.dumps({"event_id": event_id, "text": "x" * size}).encode(), line)
 
 
 def write(rows: list[Row], address: str, retry_seconds: float = 30) -> list[FailedEvent]:

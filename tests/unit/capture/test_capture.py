@@ -140,7 +140,8 @@ def test_every_reason_has_a_way_to_it() -> None:
         Reason.BACKEND_REFUSED,
         Reason.UNREADABLE_MESSAGE,
         Reason.DAMAGED_LINE,
-    }  # In test_forwarder.
+        Reason.ATTRIBUTE_MISMATCH,
+    }  # In test_forwarder and of messages.
     assert set(Reason) - elsewhere == set(REASONS)
 
 

@@ -43,6 +43,7 @@ def test_a_context_ends_with_an_exception_too() -> None:
         ("session_id", "\ud800"),
         ("channel", "fax"),
         ("channel", ["web"]),
+        ("traffic", "shopper"),
         ("analytics_consent", "yes"),
         ("analytics_consent", 1),
     ],
@@ -107,10 +108,10 @@ def test_an_event_takes_what_it_does_not_say_itself(rig: Any) -> None:
 
 
 def test_a_line_of_json_takes_them_too(rig: Any) -> None:
-    with context(session_id="s"):
+    with context(session_id="s", traffic="bot"):
         rig.capture.track_line(b'{"event_type": "search", "query_id": "q", "query": "milk"}')
     rig.ship()
-    assert [event["session_id"] for event in rig.backend.events()] == ["s"]
+    assert [(event["session_id"], event["traffic"]) for event in rig.backend.events()] == [("s", "bot")]
 
 
 def test_the_callers_own_fields_stay_as_they_were(rig: Any) -> None:

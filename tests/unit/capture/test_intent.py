@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopstream.capture import intent_words
-from shopstream.capture.intent import LABELS, RULES, RuleClassifier, intents_by, normalised, rule_for
+from shopstream.capture.intent import LABELS, RULES, RuleClassifier, intents_by, rule_for
+from shopstream.schemas.normalised_query import normalised
 
 classify = RuleClassifier().classify
 

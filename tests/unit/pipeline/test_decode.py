@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+import zstandard
 
 from shopstream.pipeline.arrival import Delivered, Delivery
 from shopstream.pipeline.decode import decode
@@ -17,6 +18,10 @@ def message(data: bytes, **attributes: str) -> Delivered:
     return Delivered(data, Delivery("m-1", attributes, NOW))
 
 
+def zstd(body: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(body)
+
+
 def test_a_packed_message_gives_its_lines_in_order() -> None:
     packed = pack("search", [b'{"n":%d}' % number for number in range(1000)])
     assert packed.attributes["content_encoding"] == "gzip"
@@ -24,6 +29,22 @@ def test_a_packed_message_gives_its_lines_in_order() -> None:
     assert [line.payload for line in outcome.done] == [b'{"n":%d}' % number for number in range(1000)]
     assert [line.index for line in outcome.done] == list(range(1000))
     assert outcome.failed == []
+
+
+def test_a_message_may_be_compressed_with_zstd() -> None:
+    lines = [b'{"n":%d}' % number for number in range(5000)]
+    outcome = decode(message(zstd(b"\n".join(lines)), content_encoding="zstd"), NOW)
+    assert [line.payload for line in outcome.done] == lines
+    assert outcome.failed == []
+
+
+@pytest.mark.parametrize("with_size", [True, False])
+def test_a_small_message_of_zstd_that_unfolds_to_gigabytes_is_not_unfolded(*, with_size: bool) -> None:
+    compressor = zstandard.ZstdCompressor(write_content_size=with_size)
+    bomb = compressor.compress(bytes(200 * 1024 * 1024))
+    assert len(bomb) < 50_000
+    (failure,) = decode(message(bomb, content_encoding="zstd"), NOW).failed
+    assert failure.reason is Reason.TOO_LARGE
 
 
 def test_a_foreign_message_of_one_event_needs_no_attributes() -> None:
@@ -35,6 +56,11 @@ def test_a_foreign_message_of_one_event_needs_no_attributes() -> None:
     [
         (b"not gzip", {"content_encoding": "gzip"}, "data"),
         (pack("search", [b"x" * 4000]).data[:-9], {"content_encoding": "gzip"}, "data"),
+        (b"not zstd", {"content_encoding": "zstd"}, "data"),
+        (b"", {"content_encoding": "zstd"}, "data"),
+        (zstd(b"x" * 4000)[:-3], {"content_encoding": "zstd"}, "data"),
+        (zstd(b"x") + b"more", {"content_encoding": "zstd"}, "data"),
+        (zstd(b"x") + zstd(b"y" * 5000), {"content_encoding": "zstd"}, "data"),
         (b"{}", {"content_encoding": "br"}, "attributes.content_encoding"),
         (b"", {}, None),
         (b"\n \n", {}, None),
@@ -58,6 +84,20 @@ def test_a_message_that_unfolds_to_more_than_its_limit_is_not_unfolded(monkeypat
 def test_a_message_delivered_again_fails_under_the_same_event_id() -> None:
     first, second = (decode(message(b"", count="1"), NOW).failed[0] for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("count", ["1", "3", "two", ""])
+def test_lines_that_are_not_as_many_as_promised_go_on_and_the_difference_is_a_failed_event(count: str) -> None:
+    body = b'{"event_id":"%b"}\n{"event_id":"%b"}' % (EVENT_ID.encode(), EVENT_ID.encode())
+    outcome = decode(message(body, count=count), NOW)
+    assert len(outcome.done) == 2
+    (failure,) = outcome.failed
+    assert (failure.stage, failure.reason, failure.field) == (
+        Stage.DECODE,
+        Reason.ATTRIBUTE_MISMATCH,
+        "attributes.count",
+    )
+    assert (failure.event_id != EVENT_ID, failure.payload, failure.message_id) == (True, "", "m-1")
 
 
 def test_what_capture_refused_arrives_as_it_failed() -> None:

@@ -1,5 +1,6 @@
 """The quick way and the models must agree: what a struct takes, its model takes, and reads as the same event."""
 
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from shopstream.schemas import EVENT_TYPES, Rejected, read_event, write_fields
 from shopstream.schemas.identifiers import is_event_id
-from shopstream.schemas.structs import STRUCTS, may_hold_control_characters
+from shopstream.schemas.structs import STRUCTS, WHOLE_STRUCTS, EventStruct, may_hold_control_characters
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHOLE: dict[str, dict[str, Any]] = {
@@ -88,6 +89,7 @@ ENVELOPE = {
     "source": "test",
     "user_id": "u-1",
     "session_id": "s-1",
+    "traffic": "test",
 }
 ODD = st.one_of(
     st.none(),
@@ -200,3 +202,11 @@ def test_a_decimal_may_stand_for_a_float() -> None:
     assert orjson.loads(document)["latency_ms"] == 1.5
     for odd in ("Infinity", "NaN"):
         assert quickly({**ENVELOPE, "event_type": "voice", **WHOLE["voice"], "duration_ms": Decimal(odd)}) is None
+
+
+@pytest.mark.parametrize("structs", [STRUCTS, WHOLE_STRUCTS])
+@pytest.mark.parametrize("event_type", WHOLE)
+def test_a_struct_can_be_pickled(event_type: str, structs: dict[str, type[EventStruct]]) -> None:
+    event = msgspec.convert({**ENVELOPE, "event_type": event_type, **WHOLE[event_type]}, structs[event_type])
+    again = pickle.loads(pickle.dumps(event))  # noqa: S301 - our own bytes
+    assert (type(again), again) == (structs[event_type], event)

@@ -24,7 +24,9 @@ from shopstream.capture.spool_format import Record
 from shopstream.pipeline.tables import create_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import CloudSettings, FailedEvent, read_event, read_settings, unpack
+from shopstream.schemas.events import Search
 from shopstream.schemas.message import FAILED_EVENT
+from shopstream.schemas.normalised_query import normalised_query
 from shopstream.schemas.warehouse import failed_table_id, raw_table_id
 
 from .wire import Wire, http_answer
@@ -247,8 +249,11 @@ class BigQueryEnd(OnAWire):
         if record.event_type == FAILED_EVENT:
             failure = FailedEvent.model_validate_json(record.document)
             return (FAILED_EVENT, _plain(failure.model_dump() | {"received_at": NOW}))
-        values = read_event(record.document, NOW, unknown_fields="forbid").model_dump()
-        return (record.event_type, _plain(values | {"received_at": NOW, "ingested_at": NOW}))
+        event = read_event(record.document, NOW, unknown_fields="forbid")
+        arrival: dict[str, Any] = {"received_at": NOW, "ingested_at": NOW}
+        if isinstance(event, Search):
+            arrival["normalised_query"] = normalised_query(event.query)
+        return (record.event_type, _plain(event.model_dump() | arrival))
 
     def event_id(self, seen: Any) -> str:
         return str(seen[1]["event_id"])

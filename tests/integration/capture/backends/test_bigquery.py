@@ -12,7 +12,7 @@ from shopstream.capture.backends import Backend, RefusedInPart
 from shopstream.capture.backends.bigquery import BigQuery
 from shopstream.capture.spool_format import Record
 from shopstream.pipeline.arrival import Delivery, Line
-from shopstream.pipeline.rows import event_row
+from shopstream.pipeline.enrich import enrich
 from shopstream.pipeline.validate import validate
 from shopstream.schemas import CloudSettings, Reason, Unavailable, read_settings
 from shopstream.schemas.message import FAILED_EVENT
@@ -46,8 +46,8 @@ def test_rows_are_those_of_the_pipeline_under_their_event_ids(scripted: Scripted
     backend_of(scripted).send(tuple(batch))
     sent = {row["insertId"]: row["json"] for request in scripted.requests for row in request["rows"]}
     lines = [Line(record.document, 0, Delivery("1", {}, NOW)) for record in batch]
-    rows = [event_row(validate(line, NOW), NOW) for line in lines]
-    assert sent == {row.event_id: row.values for row in rows}
+    rows = [enrich(validate(line, NOW), None, (), NOW) for line in lines]
+    assert sent == {row.event_id: json.loads(row.document) for row in rows}
     assert len(scripted.requests) == len({record.event_type for record in batch})
     assert all(request["skipInvalidRows"] for request in scripted.requests)
 
@@ -152,15 +152,17 @@ def test_through_capture_a_refused_row_becomes_a_failed_event_and_its_neighbours
     assert {one for request in scripted.ids() for one in request} == {*tracked} | accounted
 
 
-def test_a_record_of_another_contract_is_refused_alone(scripted: ScriptedBigQuery, events: Any) -> None:
+def test_of_records_of_another_contract_one_with_a_field_more_is_taken(scripted: ScriptedBigQuery, events: Any) -> None:
     (good,) = events.searches(1)
     other = Record("search", good.document[:-1] + b',"a_new_field":1}')
     newer = Record("review", b'{"event_type":"review","event_id":"01a1fe4c-abc0-7430-8b1c-be221eae62fc"}')
     with pytest.raises(RefusedInPart) as raised:
         backend_of(scripted).send((other, good, newer))
     reasons = {place: refusal.reason for place, refusal in raised.value.refusals.items()}
-    assert reasons == {0: Reason.UNKNOWN_FIELD, 2: Reason.UNKNOWN_EVENT_TYPE}
-    assert scripted.ids() == [ids([good])]
+    assert reasons == {2: Reason.UNKNOWN_EVENT_TYPE}
+    first, _ = (row["json"] for request in scripted.requests for row in request["rows"])
+    assert json.loads(first["additional_properties"]) == {"a_new_field": 1}
+    assert scripted.ids() == [ids([other, good])]
 
 
 def test_a_failed_event_of_another_contract_waits(scripted: ScriptedBigQuery) -> None:

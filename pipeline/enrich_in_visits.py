@@ -1,0 +1,166 @@
+"""Rows of events within their visits: a stream keeps open visits in its state, a batch goes through history in order.
+
+Visitors are divided into shards, each with its state: a message's events then travel as a few batches, not one by one.
+What travels is lines, the smallest form of an event, which are read again behind the shuffle.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+
+from .arrival import Delivery, Line, Received, Row
+from .counters import NAMESPACE, Counter
+from .enrich import enrich
+from .options import PipelineSettings
+from .step import Clock
+from .validate import validate
+from .visits import Visitors, forget, visit_of, visitor_of
+
+ROWS_PER_BATCH = 500
+OUTSIDE = "outside"
+"""The tag of events that belong to no visit."""
+
+
+class EnrichInVisits(beam.PTransform):
+    """Batches of received events become batches of rows."""
+
+    def __init__(self, settings: PipelineSettings, now: Clock, *, streaming: bool) -> None:
+        super().__init__()
+        self._settings, self._now, self._streaming = settings, now, streaming
+
+    def expand(self, events: beam.PCollection[list[Received]]) -> beam.PCollection[list[Row]]:
+        """Divide, put into visits, and bring together again."""
+        prefixes = self._settings.test_prefixes
+        divide = beam.ParDo(_Divide(self._settings.visit_shards, prefixes, self._now))
+        divided = events | "Divide" >> divide.with_output_types(tuple[int, bytes]).with_outputs(OUTSIDE, main="visits")
+        if self._streaming:
+            rows = divided["visits"] | "InState" >> beam.ParDo(_InState(prefixes, self._now))
+        else:
+            gathered = divided["visits"] | "Gather" >> beam.GroupByKey()
+            rows = gathered | "InOrder" >> beam.ParDo(_InOrder(prefixes, self._now))
+        return (rows, divided[OUTSIDE]) | "Together" >> beam.Flatten()
+
+
+class _Enriching(beam.DoFn):
+    """What the parts have in common."""
+
+    def __init__(self, test_prefixes: tuple[str, ...], now: Clock) -> None:
+        self._test_prefixes, self._now = test_prefixes, now
+        self._enriched = Metrics.counter(NAMESPACE, Counter.EVENTS_ENRICHED)
+
+    def _row(self, visitors: Visitors, visitor: str, received: Received, now: datetime) -> Row:
+        visit = visit_of(visitors, visitor, received.event, received.line.delivery.received_at)
+        return enrich(received, visit, self._test_prefixes, now)
+
+    def _done(self, rows: list[Row]) -> list[Row]:
+        self._enriched.inc(len(rows))
+        return rows
+
+
+class _Divide(_Enriching):
+    """Sends events to the shards of their visitors; those outside any visit need go nowhere."""
+
+    def __init__(self, shards: int, test_prefixes: tuple[str, ...], now: Clock) -> None:
+        super().__init__(test_prefixes, now)
+        self._shards = shards
+
+    def process(self, batch: Sequence[Received]) -> Iterator[Any]:
+        """One message's events."""
+        by_shard: defaultdict[int, list[Line]] = defaultdict(list)
+        outside = []
+        now = self._now()
+        for received in batch:
+            visitor = visitor_of(received.event)
+            if visitor is None:
+                outside.append(enrich(received, None, self._test_prefixes, now))
+            else:
+                # Not hash(): it differs between workers.
+                by_shard[zlib.crc32(visitor.encode()) % self._shards].append(received.line)
+        for shard, lines in by_shard.items():
+            yield shard, packed(lines)
+        if outside:
+            yield TaggedOutput(OUTSIDE, self._done(outside))
+
+
+class _InState(_Enriching):
+    VISITORS = ReadModifyWriteStateSpec("visitors", BytesCoder())
+
+    def process(
+        self,
+        element: tuple[int, bytes],
+        state: Any = beam.DoFn.StateParam(VISITORS),  # noqa: ANN401, B008 - Beam's way
+    ) -> Iterator[list[Row]]:
+        """Events of one message and one shard."""
+        now = self._now()
+        kept = state.read()
+        visitors = _read_visitors(kept) if kept else {}
+        batch = [validate(line, now) for line in unpacked(element[1])]
+        # Messages hold what many processes sent, each in its order.
+        rows = [self._row(visitors, _visitor(received), received, now) for received in sorted(batch, key=_in_order)]
+        forget(visitors, now)
+        state.write(_write(visitors))
+        yield self._done(rows)
+
+
+class _InOrder(_Enriching):
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[list[Row]]:
+        """All events of a shard."""
+        now = self._now()
+        batch = [validate(line, now) for part in element[1] for line in unpacked(part)]
+        batch.sort(key=_in_order)
+        visitors: Visitors = {}
+        rows: list[Row] = []
+        for received in batch:
+            rows.append(self._row(visitors, _visitor(received), received, now))
+            if len(rows) == ROWS_PER_BATCH:
+                yield self._done(rows)
+                rows = []
+        if rows:
+            yield self._done(rows)
+
+
+def _visitor(received: Received) -> str:
+    visitor = visitor_of(received.event)
+    assert visitor is not None  # noqa: S101 - that is how it came to its shard
+    return visitor
+
+
+def _in_order(received: Received) -> tuple[datetime, str]:
+    return received.event.occurred_at, received.event.event_id
+
+
+class _Lines(msgspec.Struct, array_like=True):
+    """Lines of one message."""
+
+    message_id: str
+    attributes: dict[str, str]
+    received_at: datetime
+    lines: list[tuple[int, bytes]]
+
+
+_write = msgspec.msgpack.Encoder().encode
+_read_lines = msgspec.msgpack.Decoder(_Lines).decode
+_read_visitors = msgspec.msgpack.Decoder(Visitors).decode
+
+
+def packed(lines: Sequence[Line]) -> bytes:
+    """Lines of one message, as few bytes as they need."""
+    delivery = lines[0].delivery
+    numbered = [(line.index, line.payload) for line in lines]
+    return _write(_Lines(delivery.message_id, dict(delivery.attributes), delivery.received_at, numbered))
+
+
+def unpacked(data: bytes) -> Iterator[Line]:
+    """What `packed` was given."""
+    read = _read_lines(data)
+    delivery = Delivery(read.message_id, read.attributes, read.received_at)
+    return (Line(payload, index, delivery) for index, payload in read.lines)
