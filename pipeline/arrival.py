@@ -55,6 +55,7 @@ class Row:
 
     event_id: str
     event_type: str
+    occurred_at: datetime
     document: bytes
     """Its JSON."""
     line: Line

@@ -10,7 +10,7 @@ from shopstream.schemas import CloudSettings
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import BALANCE_VIEW, dataset_id
 
-from .warehouse import REQUEST_SECONDS, unavailable_when_down
+from .warehouse import ask
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,8 @@ def balance(client: bigquery.Client, settings: CloudSettings) -> list[WriterBala
     """
     columns = ", ".join(WriterBalance.__dataclass_fields__)
     view = f"{dataset_id(settings, Dataset.VIEWS)}.{BALANCE_VIEW}"
-    with unavailable_when_down(view):
-        query = client.query(
-            f"SELECT {columns} FROM `{view}` ORDER BY last_at, writer_id",  # noqa: S608 - names of our own
-            timeout=REQUEST_SECONDS,
-            retry=None,
-        )
-        rows = query.result(timeout=REQUEST_SECONDS, retry=None)
-        return [WriterBalance(**dict(row.items())) for row in rows]
+    statement = f"SELECT {columns} FROM `{view}` ORDER BY last_at, writer_id"  # noqa: S608 - names of our own
+    return [WriterBalance(**row) for row in ask(client, statement, view)]
 
 
 def as_lines(writers: Sequence[WriterBalance]) -> list[str]:

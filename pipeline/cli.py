@@ -1,7 +1,5 @@
 """The command `shopstream-pipeline`: parses, calls one function, prints its answer."""
 
-import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,13 +8,14 @@ from typing import Any
 import click
 from google.api_core.exceptions import GoogleAPICallError
 
-from shopstream.schemas import SettingsError, Unavailable, read_settings
+from shopstream.schemas import SettingsError, Unavailable
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 from shopstream.schemas.logs import log_json
 
-from .options import PipelineSettings
-from .step import utc_now
+from .cli_failed import failed
+from .cli_parts import settings_in_force, show
+from .clock import utc_now
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +38,7 @@ def run(setup_file: str | None, dry_run: bool) -> None:
     """
     from .jobs import streaming_pipeline
 
-    settings = _settings()
+    settings = settings_in_force()
     log_json()
     if dry_run and settings.local:
         raise SettingsError("--dry-run builds for Dataflow: unset PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST")
@@ -73,12 +72,12 @@ def backfill(pattern: str, setup_file: str | None, as_json: bool) -> None:
     """
     from .jobs import backfill_pipeline, counts
 
-    settings = _settings()
+    settings = settings_in_force()
     log_json()
     result = backfill_pipeline(settings, pattern, utc_now, setup_file=setup_file).run()
     result.wait_until_finish()
     totals = counts(result)
-    _print(totals, as_json, lambda: [f"{count:>10,}  {name}" for name, count in sorted(totals.items())])
+    show(totals, as_json, lambda: [f"{count:>10,}  {name}" for name, count in sorted(totals.items())])
 
 
 @cli.group()
@@ -96,7 +95,7 @@ def tables_create(as_json: bool) -> None:
     from .tables import create_tables
     from .warehouse import connect
 
-    settings = _settings()
+    settings = settings_in_force()
     _print_states(create_tables(connect(settings), settings), as_json)
 
 
@@ -110,8 +109,34 @@ def tables_check(as_json: bool) -> None:
     from .tables import check_tables
     from .warehouse import connect
 
-    settings = _settings()
+    settings = settings_in_force()
     _print_states(list(check_tables(connect(settings), settings)), as_json)
+
+
+cli.add_command(failed)
+
+
+@cli.command("close-days")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a day.")
+def close_days_command(as_json: bool) -> None:
+    """Copy every day before today (UTC) into the stable tables, each event once; once a night, or as often as you like.
+
+    Views show the same before and after, and read less after. A day that got late rows is copied again.
+
+    Example: shopstream-pipeline close-days
+    """
+    from .stable import close_days
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    closed = close_days(
+        connect(settings),
+        settings,
+        utc_now().date(),
+        lambda each: click.echo(f"{each.day} {each.event_type}: {each.events:,} events", err=True),
+    )
+    values = [{**vars(each), "day": each.day.isoformat()} for each in closed]
+    show(values, as_json, lambda: [f"{len(closed)} days closed, {sum(each.events for each in closed):,} events"])
 
 
 @cli.command()
@@ -123,9 +148,9 @@ def doctor(as_json: bool) -> None:
     """
     from .doctor import findings
 
-    settings = _settings()
+    settings = settings_in_force()
     found = findings(settings)
-    _print(
+    show(
         {"settings": shown(settings), "findings": found},
         as_json,
         lambda: [
@@ -149,30 +174,22 @@ def balance(as_json: bool) -> None:
     from .balance import as_lines, balance
     from .warehouse import connect
 
-    settings = _settings()
+    settings = settings_in_force()
     writers = balance(connect(settings), settings)
     values = [{**vars(writer), "last_at": writer.last_at.isoformat()} for writer in writers]
-    _print(values, as_json, lambda: as_lines(writers))
+    show(values, as_json, lambda: as_lines(writers))
     if any(writer.is_lost for writer in writers):
         sys.exit(ExitStatus.FOUND)
 
 
-def _settings() -> PipelineSettings:
-    return read_settings(PipelineSettings, os.environ)
-
-
 def _print_states(states: Sequence[Any], as_json: bool) -> None:
-    _print(
+    show(
         {state.name: state.state for state in states},
         as_json,
         lambda: [f"{s.state:8} {s.name}" for s in states],
     )
     if any(state.state in {"missing", "differs"} for state in states):
         sys.exit(ExitStatus.FOUND)
-
-
-def _print(value: object, as_json: bool, lines: Any) -> None:  # noqa: ANN401 - a callable giving lines
-    click.echo(json.dumps(value) if as_json else "\n".join(lines()))
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def enrich(received: Received, visit: Visit | None, test_prefixes: tuple[str, ..
             values["first_query_id"] = first_query_of(visit, event)
     if event.traffic is None:
         event.traffic = _traffic(event, visit, test_prefixes)
-    return Row(event.event_id, event.event_type, event_row(event, values), received.line)
+    return Row(event.event_id, event.event_type, event.occurred_at, event_row(event, values), received.line)
 
 
 def _traffic(event: EventStruct, visit: Visit | None, test_prefixes: tuple[str, ...]) -> str | None:

@@ -1,6 +1,6 @@
 """Rows of events within their visits: a stream keeps open visits in its state, a batch goes through history in order.
 
-Visitors are divided into shards, each with its state: a message's events then travel as a few batches, not one by one.
+Visitors are divided into shards, each with its state: a bundle's events then travel as a few batches, not one by one.
 What travels is lines, the smallest form of an event, which are read again behind the shuffle.
 """
 
@@ -16,16 +16,19 @@ from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.utils.windowed_value import WindowedValue
 
-from .arrival import Delivery, Line, Received, Row
+from .arrival import Line, Received, Row
+from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .enrich import enrich
 from .options import PipelineSettings
-from .step import Clock
+from .packed import pack_lines, unpack_lines
+from .step import in_global_window
 from .validate import validate
 from .visits import Visitors, forget, visit_of, visitor_of
 
-ROWS_PER_BATCH = 500
+EVENTS_PER_BATCH = 500
 OUTSIDE = "outside"
 """The tag of events that belong to no visit."""
 
@@ -73,22 +76,31 @@ class _Divide(_Enriching):
         super().__init__(test_prefixes, now)
         self._shards = shards
 
+    def start_bundle(self) -> None:
+        """Nothing waits over from another bundle."""
+        self._waiting: defaultdict[int, list[Line]] = defaultdict(list)
+
     def process(self, batch: Sequence[Received]) -> Iterator[Any]:
         """One message's events."""
-        by_shard: defaultdict[int, list[Line]] = defaultdict(list)
         outside = []
         now = self._now()
         for received in batch:
             visitor = visitor_of(received.event)
             if visitor is None:
                 outside.append(enrich(received, None, self._test_prefixes, now))
-            else:
-                # Not hash(): it differs between workers.
-                by_shard[zlib.crc32(visitor.encode()) % self._shards].append(received.line)
-        for shard, lines in by_shard.items():
-            yield shard, packed(lines)
+                continue
+            # Not hash(): it differs between workers.
+            shard = zlib.crc32(visitor.encode()) % self._shards
+            self._waiting[shard].append(received.line)
+            if len(self._waiting[shard]) == EVENTS_PER_BATCH:
+                yield shard, pack_lines(self._waiting.pop(shard))
         if outside:
             yield TaggedOutput(OUTSIDE, self._done(outside))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """What still waits."""
+        for shard, lines in self._waiting.items():
+            yield in_global_window((shard, pack_lines(lines)))
 
 
 class _InState(_Enriching):
@@ -99,15 +111,15 @@ class _InState(_Enriching):
         element: tuple[int, bytes],
         state: Any = beam.DoFn.StateParam(VISITORS),  # noqa: ANN401, B008 - Beam's way
     ) -> Iterator[list[Row]]:
-        """Events of one message and one shard."""
+        """Events of one shard."""
         now = self._now()
         kept = state.read()
         visitors = _read_visitors(kept) if kept else {}
-        batch = [validate(line, now) for line in unpacked(element[1])]
-        # Messages hold what many processes sent, each in its order.
+        batch = [validate(line, now) for line in unpack_lines(element[1])]
+        # A bundle holds what many processes sent, each in its order.
         rows = [self._row(visitors, _visitor(received), received, now) for received in sorted(batch, key=_in_order)]
         forget(visitors, now)
-        state.write(_write(visitors))
+        state.write(_write_visitors(visitors))
         yield self._done(rows)
 
 
@@ -115,13 +127,13 @@ class _InOrder(_Enriching):
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[list[Row]]:
         """All events of a shard."""
         now = self._now()
-        batch = [validate(line, now) for part in element[1] for line in unpacked(part)]
+        batch = [validate(line, now) for part in element[1] for line in unpack_lines(part)]
         batch.sort(key=_in_order)
         visitors: Visitors = {}
         rows: list[Row] = []
         for received in batch:
             rows.append(self._row(visitors, _visitor(received), received, now))
-            if len(rows) == ROWS_PER_BATCH:
+            if len(rows) == EVENTS_PER_BATCH:
                 yield self._done(rows)
                 rows = []
         if rows:
@@ -138,29 +150,5 @@ def _in_order(received: Received) -> tuple[datetime, str]:
     return received.event.occurred_at, received.event.event_id
 
 
-class _Lines(msgspec.Struct, array_like=True):
-    """Lines of one message."""
-
-    message_id: str
-    attributes: dict[str, str]
-    received_at: datetime
-    lines: list[tuple[int, bytes]]
-
-
-_write = msgspec.msgpack.Encoder().encode
-_read_lines = msgspec.msgpack.Decoder(_Lines).decode
+_write_visitors = msgspec.msgpack.Encoder().encode
 _read_visitors = msgspec.msgpack.Decoder(Visitors).decode
-
-
-def packed(lines: Sequence[Line]) -> bytes:
-    """Lines of one message, as few bytes as they need."""
-    delivery = lines[0].delivery
-    numbered = [(line.index, line.payload) for line in lines]
-    return _write(_Lines(delivery.message_id, dict(delivery.attributes), delivery.received_at, numbered))
-
-
-def unpacked(data: bytes) -> Iterator[Line]:
-    """What `packed` was given."""
-    read = _read_lines(data)
-    delivery = Delivery(read.message_id, read.attributes, read.received_at)
-    return (Line(payload, index, delivery) for index, payload in read.lines)

@@ -9,10 +9,11 @@ import apache_beam as beam
 
 from shopstream.schemas import FailedEvent, Stage
 
+from .clock import Clock
 from .counters import Counter
 from .decode import decode
 from .outcome import Outcome, each
-from .step import Clock, Count, Step
+from .step import Count, Step
 from .validate import validate
 
 T = TypeVar("T")
@@ -27,15 +28,15 @@ class Job:
     """Gives Delivered messages."""
     enrich: beam.PTransform
     """Makes batches of Row of batches of Received."""
-    sink: beam.DoFn
-    """Takes batches of Row; what it must refuse leaves at the tag FAILED as FailedEvent."""
+    sink: beam.PTransform
+    """Takes batches of Row; gives what it must refuse, as FailedEvents."""
     failed_sink: beam.DoFn
     """Takes FailedEvents."""
     now: Clock
 
 
-def build(pipeline: beam.Pipeline, job: Job) -> None:
-    """Decode, validate, enrich, write; failures gather in a list and leave by one door."""
+def build(pipeline: beam.Pipeline, job: Job) -> beam.PCollection[FailedEvent]:
+    """Decode, validate, enrich, write; failures gather in a list and leave by one door, and are given back."""
     failures: list[beam.PCollection[FailedEvent]] = []
 
     def attempt(
@@ -53,6 +54,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     lines = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
     events = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), lines, Counter.EVENTS_VALIDATED)
     rows = events | Stage.ENRICH.title() >> job.enrich
-    written = rows | Stage.WRITE.title() >> beam.ParDo(job.sink).with_outputs(Step.FAILED)
-    failures.append(written[Step.FAILED])
-    failures | beam.Flatten() | "WriteFailed" >> beam.ParDo(job.failed_sink)
+    failures.append(rows | Stage.WRITE.title() >> job.sink)
+    failed = failures | beam.Flatten()
+    failed | "WriteFailed" >> beam.ParDo(job.failed_sink)
+    return failed

@@ -7,12 +7,14 @@ from apache_beam.runners.runner import PipelineResult
 
 from shopstream.schemas import SettingsError
 
+from .clock import Clock
 from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
 from .options import PipelineSettings, beam_arguments
 from .sources import FromFiles, FromSubscription
-from .step import Clock
-from .write_streaming import WriteEvents, WriteFailed
+from .write_failed import WriteFailed
+from .write_storage import StorageWrites
+from .write_streaming import InsertEvents
 
 
 def streaming_pipeline(
@@ -21,7 +23,7 @@ def streaming_pipeline(
     """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph."""
     arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    build(pipeline, _job(settings, FromSubscription(settings), now, streaming=True))
+    build(pipeline, job_of(settings, FromSubscription(settings), now, streaming=True))
     return pipeline
 
 
@@ -37,13 +39,18 @@ def backfill_pipeline(
     if not FileSystems.match([pattern])[0].metadata_list:
         raise SettingsError(f"no file matches {pattern}")
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    build(pipeline, _job(settings, FromFiles(pattern, now), now, streaming=False))
+    build(pipeline, job_of(settings, FromFiles(pattern, now), now, streaming=False))
     return pipeline
 
 
-def _job(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, streaming: bool) -> Job:
+def job_of(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, streaming: bool) -> Job:
+    """What the flow is made of, by the settings."""
     enrich = EnrichInVisits(settings, now, streaming=streaming)
-    return Job(source, enrich, WriteEvents(settings, now), WriteFailed(settings), now)
+    if settings.bigquery_write_method == "storage_write":
+        sink: beam.PTransform = StorageWrites(settings, now, settings.bigquery_streams_per_table)
+    else:
+        sink = InsertEvents(settings, now)
+    return Job(source, enrich, sink, WriteFailed(settings), now)
 
 
 def counts(result: PipelineResult) -> dict[str, int]:

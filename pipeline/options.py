@@ -1,5 +1,7 @@
 """What the job reads from the environment, and the Beam options that follow from it."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from shopstream.schemas import CloudSettings, SettingsError
@@ -31,6 +33,19 @@ class PipelineSettings(CloudSettings):
         description="Name of the Dataflow job.",
     )
 
+    bigquery_write_method: Literal["streaming_inserts", "storage_write"] = Field(
+        "streaming_inserts",
+        description="How events get into their raw tables: `streaming_inserts`, or `storage_write` for the Storage "
+        "Write API, which stores each row once, is faster and costs half.",
+    )
+    bigquery_streams_per_table: int = Field(
+        4, ge=1, le=1000, description="With `storage_write`: so many workers at most write to one table at a time."
+    )
+    failed_events_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
+        description="Cloud Storage bucket that gets a copy of every failed event; unset for none.",
+    )
     visit_shards: int = Field(
         64,
         ge=1,
@@ -93,6 +108,8 @@ def beam_arguments(
 def _local_runner(settings: PipelineSettings, *, streaming: bool) -> list[str]:
     if settings.bigquery_emulator_host is None:
         raise SettingsError("BIGQUERY_EMULATOR_HOST is not set though PUBSUB_EMULATOR_HOST is: name both or neither")
+    if settings.bigquery_write_method == "storage_write" and settings.bigquery_storage_emulator_host is None:
+        raise SettingsError("BIGQUERY_STORAGE_EMULATOR_HOST is not set: BIGQUERY_WRITE_METHOD=storage_write needs it")
     if not streaming:
         return ["--runner=FnApiRunner"]
     if settings.pubsub_emulator_host is None:

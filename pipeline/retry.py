@@ -13,6 +13,8 @@ from tenacity import (
 
 from shopstream.schemas import Unavailable
 
+RETRY_SECONDS = 600.0
+"""How long the job tries one write before it gives its bundle back."""
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 

@@ -11,7 +11,7 @@ from apache_beam.utils.timestamp import Timestamp
 from shopstream.schemas import CloudSettings
 
 from .arrival import Delivered, Delivery
-from .step import Clock
+from .clock import Clock
 
 LINES_PER_MESSAGE = 500
 

@@ -1,15 +1,18 @@
 """The one DoFn around a pure function."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import FailedEvent
 
+from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import Outcome
 
@@ -17,12 +20,6 @@ T = TypeVar("T")
 U = TypeVar("U")
 ToFailed: TypeAlias = TaggedOutput[Literal["failed"], FailedEvent]
 """A failure on its way out by the one door; the tag is Step.FAILED."""
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The wall clock; everything below the command line is handed a clock instead of reading one."""
-    return datetime.now(UTC)
 
 
 class Step(beam.DoFn, Generic[T, U]):
@@ -42,6 +39,11 @@ class Step(beam.DoFn, Generic[T, U]):
             yield outcome.done
         for failure in outcome.failed:
             yield TaggedOutput(self.FAILED, failure)
+
+
+def in_global_window(value: Any) -> WindowedValue:  # noqa: ANN401 - it looks at nothing
+    """What finish_bundle may give; it has no element to take a window from."""
+    return WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
 class Count(beam.DoFn):

@@ -101,6 +101,6 @@ def _table_resource(settings: CloudSettings, table: WarehouseTable) -> bigquery.
 
 def _view_resource(settings: CloudSettings, view: View) -> bigquery.Table:
     resource = bigquery.Table(f"{dataset_id(settings, view.dataset)}.{view.name}")
-    resource.view_query = view.statement.format(dataset=dataset_id(settings, Dataset.VIEWS))
+    resource.view_query = view.text(dataset_id(settings, Dataset.VIEWS))
     resource.description = view.description
     return resource

@@ -14,7 +14,12 @@ from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings, Unavailable
 
+from .arrival import Row
+
 REQUEST_SECONDS = 60.0
+"""One request."""
+STATEMENT_SECONDS = 600.0
+"""One statement from start to end."""
 
 _TRY_LATER = (
     exceptions.ServerError,
@@ -70,6 +75,37 @@ def insert_rows(client: bigquery.Client, table: str, rows: Sequence[bytes], row_
                 return [RowError(0, None, "the request was refused with status 400")]
             return _insert_halves(client, table, rows, row_ids)
     return [_row_error(answer) for answer in answers]
+
+
+def ask(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The rows a statement gives; `what` it is about, for the error.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    with unavailable_when_down(what):
+        config = bigquery.QueryJobConfig(query_parameters=list(parameters))
+        query = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+        return [dict(row.items()) for row in query.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)]
+
+
+def find_stored(client: bigquery.Client, table: str, rows: Sequence[Row]) -> set[str]:
+    """The event_ids of those of the rows that the table holds.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    arrivals = [row.line.delivery.received_at for row in rows]
+    parameters = [
+        bigquery.ScalarQueryParameter("first", "TIMESTAMP", min(arrivals)),
+        bigquery.ScalarQueryParameter("last", "TIMESTAMP", max(arrivals)),
+        bigquery.ArrayQueryParameter("event_ids", "STRING", [row.event_id for row in rows]),
+    ]
+    statement = (
+        f"SELECT event_id FROM `{table}` WHERE received_at BETWEEN @first AND @last "  # noqa: S608 - our own name
+        "AND event_id IN UNNEST(@event_ids)"
+    )
+    return {row["event_id"] for row in ask(client, statement, table, parameters)}
 
 
 def _insert_halves(

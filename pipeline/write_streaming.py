@@ -7,21 +7,18 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
-from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST, failed_row
-from shopstream.schemas.warehouse import failed_table_id, raw_table_id
+from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST
+from shopstream.schemas.warehouse import raw_table_id
 
 from .arrival import Row
+from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import failed_event
-from .retry import retrying
-from .step import Clock, Step, ToFailed
+from .retry import RETRY_SECONDS, retrying
+from .step import Step, ToFailed, in_global_window
 from .warehouse import RowError, connect, insert_rows
-
-RETRY_SECONDS = 600.0
 
 
 @dataclass
@@ -59,8 +56,8 @@ class StreamingInserts(beam.DoFn):
     def __init__(self, settings: CloudSettings, counter: Counter, retry_seconds: float = RETRY_SECONDS) -> None:
         self._settings, self._retry_seconds = settings, retry_seconds
         self._taken = Metrics.counter(NAMESPACE, counter)
-        self._requests = Metrics.counter(NAMESPACE, Counter.INSERT_REQUESTS)
-        self._retries = Metrics.counter(NAMESPACE, Counter.INSERT_RETRIES)
+        self._requests = Metrics.counter(NAMESPACE, Counter.WRITE_REQUESTS)
+        self._retries = Metrics.counter(NAMESPACE, Counter.WRITE_RETRIES)
 
     def setup(self) -> None:
         """One client a worker thread."""
@@ -92,6 +89,19 @@ class StreamingInserts(beam.DoFn):
         return [Refused(pending.origins[error.index], error) for error in errors]
 
 
+class InsertEvents(beam.PTransform):
+    """Batches of rows to the raw tables; gives the failed events of rows that BigQuery refuses."""
+
+    def __init__(self, settings: CloudSettings, now: Clock) -> None:
+        super().__init__()
+        self._settings, self._now = settings, now
+
+    def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
+        """Insert."""
+        insert = beam.ParDo(WriteEvents(self._settings, self._now)).with_outputs(Step.FAILED)
+        return (rows | "Insert" >> insert)[Step.FAILED]
+
+
 class WriteEvents(StreamingInserts):
     """Rows of events to the raw tables; a refused row becomes a failed event at the tag FAILED."""
 
@@ -109,37 +119,10 @@ class WriteEvents(StreamingInserts):
     def finish_bundle(self) -> Iterator[ToFailed]:
         """Send what still waits."""
         for refused in self._send_all():
-            yield TaggedOutput(Step.FAILED, _in_global_window(self._failed(refused)))
+            yield TaggedOutput(Step.FAILED, in_global_window(self._failed(refused)))
 
     def _failed(self, refused: Refused) -> FailedEvent:
         row, error = refused.origin, refused.error
         assert isinstance(row, Row)  # noqa: S101 - process() collects nothing else
         rejection = Rejected(Reason.ROW_REFUSED, f"BigQuery refused the row: {error.detail}", field=error.field)
         return failed_event(Stage.WRITE, rejection, row.line, self._now())
-
-
-class WriteFailed(StreamingInserts):
-    """Failed events to their table; this is the last door, so a row it cannot write stops the bundle."""
-
-    def __init__(self, settings: CloudSettings, retry_seconds: float = RETRY_SECONDS) -> None:
-        super().__init__(settings, Counter.EVENTS_FAILED, retry_seconds)
-
-    def process(self, failure: FailedEvent) -> None:
-        """One failed event."""
-        table = failed_table_id(self._settings)
-        self._stop_on(self._collect(table, failed_row(failure), failure.event_id, failure))
-
-    def finish_bundle(self) -> None:
-        """Send what still waits."""
-        self._stop_on(self._send_all())
-
-    def _stop_on(self, refused: list[Refused]) -> None:
-        if refused:
-            raise RuntimeError(
-                f"BigQuery refused {len(refused)} failed events ({refused[0].error.detail}); their messages stay "
-                "unacknowledged. Compare the table with its contract: shopstream-pipeline tables check"
-            )
-
-
-def _in_global_window(failure: FailedEvent) -> WindowedValue:
-    return WindowedValue(failure, GlobalWindow().max_timestamp(), (GlobalWindow(),))

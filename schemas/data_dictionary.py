@@ -10,7 +10,7 @@ from .events import EVENT_TYPES
 from .failure import Reason, Stage
 from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
-from .warehouse import ALL_VIEWS, FAILED_TABLE, FEATURES, RAW_TABLES, View, WarehouseTable
+from .warehouse import ALL_VIEWS, FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, View, WarehouseTable
 
 _HEAD = """# Data dictionary
 
@@ -42,9 +42,10 @@ def _lines() -> Iterator[str]:
     yield _HEAD
     yield "## Views\n"
     yield from _view_list(ALL_VIEWS)
+    yield "\nEvents of closed days lie once more in `shopstream_stable`, each once, in tables with the columns below."
     for title, tables in (
         ("Events", RAW_TABLES.values()),
-        ("Failed events", (FAILED_TABLE,)),
+        ("Failed events", (FAILED_TABLE, REPLAYS)),
         ("Features", FEATURES.values()),
     ):
         yield f"\n## {title}"

@@ -52,6 +52,11 @@ class CloudSettings(Settings):
         pattern=r"^https?://[^/\s]+$",
         description="http://host:port of a BigQuery emulator; unset for the real service.",
     )
+    bigquery_storage_emulator_host: str | None = Field(
+        None,
+        pattern=r"^[^:/\s]+:\d+$",
+        description="host:port of the gRPC half of a BigQuery emulator; unset for the real service.",
+    )
     storage_emulator_host: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+$",

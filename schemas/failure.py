@@ -104,6 +104,7 @@ class FailedEvent(Record):
         None, description="When the pipeline got it. UTC, microseconds. Null until it has."
     )
     user_id: str | None = Field(None, description="Whom it is about, where that can be recognised; for erasure.")
+    job: str | None = Field(None, description="The job that refused it; null when it failed at capture.")
     code_version: str = Field(description="Version of the code that refused it.")
 
     table: ClassVar[Table] = Table(

@@ -11,6 +11,8 @@ class Dataset(StrEnum):
     """What people query: views in which every event_id appears once."""
     RAW = "_raw"
     """Events as they were streamed in; duplicates possible. Read by views and jobs only."""
+    STABLE = "_stable"
+    """Events of closed days, each once. Read by views and jobs only."""
     FAILED = "_failed"
     """Failed events with their original bytes: personal data with few readers."""
     FEATURES = "_features"

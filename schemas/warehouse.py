@@ -1,6 +1,7 @@
 """Every table and view there is, derived from the models that carry them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 from .bigquery_schema import Column, columns_of, contract_hash
@@ -8,6 +9,7 @@ from .environment import CloudSettings
 from .events import EVENT_TYPES, LEDGER_ENTRY
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
+from .replay import Replay
 from .table import Dataset, Table
 
 CONTRACT_LABEL = "contract"
@@ -38,7 +40,15 @@ RAW_TABLES: dict[str, WarehouseTable] = {
 }
 """The raw table of each event type."""
 
+STABLE_TABLES: dict[str, WarehouseTable] = {
+    event_type: replace(table, table=replace(table.table, dataset=Dataset.STABLE))
+    for event_type, table in RAW_TABLES.items()
+}
+"""For each event type the table of its closed days."""
+
 FAILED_TABLE = WarehouseTable(FailedEvent.table, tuple(columns_of(FailedEvent)), (FailedEvent.__doc__ or "").strip())
+
+REPLAYS = WarehouseTable(Replay.table, tuple(columns_of(Replay)), (Replay.__doc__ or "").strip())
 
 FEATURES: dict[str, WarehouseTable] = {
     model.table.name: WarehouseTable(model.table, tuple(columns_of(model)), (model.__doc__ or "").strip())
@@ -46,7 +56,13 @@ FEATURES: dict[str, WarehouseTable] = {
 }
 """The feature tables by name."""
 
-ALL_TABLES: tuple[WarehouseTable, ...] = (*RAW_TABLES.values(), FAILED_TABLE, *FEATURES.values())
+ALL_TABLES: tuple[WarehouseTable, ...] = (
+    *RAW_TABLES.values(),
+    *STABLE_TABLES.values(),
+    FAILED_TABLE,
+    REPLAYS,
+    *FEATURES.values(),
+)
 
 
 @dataclass(frozen=True)
@@ -57,18 +73,49 @@ class View:
     dataset: Dataset
     description: str
     statement: str
-    """Standard SQL; `{dataset}` stands for the setting BIGQUERY_DATASET with its project."""
+    """Standard SQL; `{dataset}` stands for the setting BIGQUERY_DATASET with its project, `{raw_from}` for a day."""
+
+    def text(self, dataset: str, raw_from: date = date.min) -> str:
+        """The statement for project.dataset; raw rows received before raw_from are known to be in the stable tables."""
+        return self.statement.format(dataset=dataset, raw_from=raw_from.isoformat())
 
 
-def _once_per_event(table: WarehouseTable, dataset: Dataset, first_by: str) -> View:
-    place = table.table
+FIRST_ARRIVED = "PARTITION BY event_id ORDER BY received_at, ingested_at"
+"""Of several rows of one event the one that counts is that which arrived first."""
+
+
+def _event_view(table: WarehouseTable) -> View:
+    """What is closed, and of what arrived since each event that is not in there."""
+    name = table.table.name
+    columns = ", ".join(column["name"] for column in table.columns)
+    stable, raw = (f"`{{dataset}}{dataset}.{name}`" for dataset in (Dataset.STABLE, Dataset.RAW))
     return View(
-        place.name if dataset is not place.dataset else f"{place.name}_once",
-        dataset,
+        name,
+        Dataset.VIEWS,
         f"{table.description} Each event_id once, whatever was delivered twice.",
-        f"SELECT * FROM `{{dataset}}{place.dataset}.{place.name}`\n"  # noqa: S608 - names from our own list
-        f"WHERE TRUE\n"
-        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY {first_by}) = 1",
+        f"""SELECT {columns} FROM {stable}
+UNION ALL
+SELECT {columns} FROM {raw}
+WHERE received_at >= '{{raw_from}}' AND event_id NOT IN (SELECT event_id FROM {stable})
+QUALIFY ROW_NUMBER() OVER ({FIRST_ARRIVED}) = 1""",  # noqa: S608 - names from our own list
+    )
+
+
+def _failed_view() -> View:
+    failed, replays = (f"`{{dataset}}{table.table.dataset}.{table.table.name}`" for table in (FAILED_TABLE, REPLAYS))
+    return View(
+        FAILED_VIEW,
+        Dataset.FAILED,
+        f"{FAILED_TABLE.description} Each event_id once, with when it was last replayed and what came of it.",
+        f"""SELECT failures.*, replays.replayed_at, replays.outcome AS replay_outcome
+FROM (
+  SELECT * FROM {failed} WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, failed_at) = 1
+) AS failures
+LEFT JOIN (
+  SELECT event_id, replayed_at, outcome FROM {replays} WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY replayed_at DESC) = 1
+) AS replays ON replays.event_id = failures.event_id""",  # noqa: S608 - names from our own list
     )
 
 
@@ -135,10 +182,14 @@ FROM counted""",  # noqa: S608 - names from our own list
 
 
 BALANCE_VIEW = "ledger_balance"
+FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
+
+EVENT_VIEWS: dict[str, View] = {event_type: _event_view(table) for event_type, table in RAW_TABLES.items()}
+"""What people query, for each event type."""
 
 ALL_VIEWS: tuple[View, ...] = (
-    *(_once_per_event(table, Dataset.VIEWS, "received_at, ingested_at") for table in RAW_TABLES.values()),
-    _once_per_event(FAILED_TABLE, Dataset.FAILED, "received_at, failed_at"),
+    *EVENT_VIEWS.values(),
+    _failed_view(),
     *(_as_it_is(table) for table in FEATURES.values()),
     _balance(),
 )
@@ -152,6 +203,11 @@ def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:
 def raw_table_id(settings: CloudSettings, event_type: str) -> str:
     """project.dataset.table of an event type's raw table."""
     return f"{dataset_id(settings, Dataset.RAW)}.{RAW_TABLES[event_type].table.name}"
+
+
+def stable_table_id(settings: CloudSettings, event_type: str) -> str:
+    """project.dataset.table of an event type's stable table."""
+    return f"{dataset_id(settings, Dataset.STABLE)}.{STABLE_TABLES[event_type].table.name}"
 
 
 def failed_table_id(settings: CloudSettings) -> str:

@@ -97,12 +97,12 @@ class LocalStack:
         home.mkdir(exist_ok=True)
         data = self.directory / "bigquery"
         data.mkdir(exist_ok=True)
+        beside_python("bqemulator")
         _install_spatial(home)
         emulator = self._start(
             "bigquery",
             [
-                str(beside_python("bqemulator")),
-                "start",
+                *(sys.executable, "-m", "deploy.local.bigquery", "start"),
                 *("--rest-port", "0", "--grpc-port", "0", "--project", PROJECT),
                 *("--log-format", "json", "--persistent", "--data-dir", str(data)),
             ],

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
+from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.jobs import streaming_pipeline
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.step import utc_now
 from shopstream.schemas import read_settings
 
 CLOUD = {"GOOGLE_CLOUD_PROJECT": "my-shop-project", "DATAFLOW_STAGING": "gs://my-shop-dataflow/jobs"}

@@ -9,7 +9,8 @@ from apache_beam.pvalue import TaggedOutput
 
 from shopstream.pipeline.arrival import Delivery, Line, Row
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.write_streaming import WriteEvents, WriteFailed
+from shopstream.pipeline.write_failed import WriteFailed
+from shopstream.pipeline.write_streaming import WriteEvents
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable, read_settings
 from tests.integration.scripted_bigquery import ACCEPTED, ScriptedBigQuery, scripted_bigquery
 
@@ -40,7 +41,7 @@ def settings(address: str) -> PipelineSettings:
 def row(number: int, size: int = 10) -> Row:
     event_id = f"00000000-0000-7000-8000-{number:012}"
     line = Line(json.dumps({"event_id": event_id}).encode(), number, Delivery("m", {}, NOW))
-    return Row(event_id, "interaction", json.dumps({"event_id": event_id, "text": "x" * size}).encode(), line)
+    return Row(event_id, "interaction", NOW, json.dumps({"event_id": event_id, "text": "x" * size}).encode(), line)
 
 
 def write(rows: list[Row], address: str, retry_seconds: float = 30) -> list[FailedEvent]:

@@ -12,7 +12,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from shopstream.pipeline.arrival import Delivery, Line, Received
-from shopstream.pipeline.enrich_in_visits import EnrichInVisits, packed, unpacked
+from shopstream.pipeline.enrich_in_visits import EnrichInVisits
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.validate import validate
 from shopstream.schemas import read_settings
@@ -62,12 +62,6 @@ def rows_of(batches: list[list[Received]], directory: Path, *, streaming: bool) 
     rows = [json.loads(line) for part in directory.glob(f"{streaming}-*") for line in part.read_text().splitlines()]
     assert len(rows) == sum(map(len, batches))
     return {row["event_id"]: row for row in rows}
-
-
-def test_lines_cross_the_shuffle_unchanged() -> None:
-    delivery = Delivery("m-1", {"event_type": "search"}, START)
-    lines = [Line(b"{", 3, delivery), Line("ü".encode(), 9, delivery)]
-    assert list(unpacked(packed(lines))) == lines
 
 
 @pytest.mark.parametrize("size", [1, 50])

@@ -1,0 +1,63 @@
+"""Starts the BigQuery emulator with three corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
+
+python -m deploy.local.bigquery start --rest-port 0 --grpc-port 0 --project shopstream-local
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import bqemulator
+import grpc.aio
+from bqemulator.api.routes import tabledata
+from bqemulator.cli import main
+from bqemulator.domain.events import TableDataChanged
+from bqemulator.grpc_api import write_servicer
+from bqemulator.versioning.snapshots import SnapshotManager
+
+CORRECTED = "1.4.0"
+"""The version whose insides are known here; pyproject.toml pins it."""
+
+
+def _tell_without_a_copy(self: SnapshotManager, project_id: str, dataset_id: str, table_id: str) -> None:
+    """Each write would copy the whole table for time travel, which nothing here uses: the square of the rows."""
+    self._events.publish(TableDataChanged(project_id, dataset_id, table_id))
+
+
+def _schema_with_nested_fields(table: Any) -> Any:  # noqa: ANN401 - of the emulator's own types
+    """The Storage Write API would take a RECORD to have no fields and fail; insertAll knows them.
+
+    Fields within a RECORD may be null, or a RECORD that is null could not be told from one that lacks them.
+    """
+    fields: Any = [
+        {**field, "fields": [_nullable(inner) for inner in field.get("fields", [])]}
+        for field in tabledata._fields_raw_from_schema(table.schema_.fields)  # noqa: SLF001
+    ]
+    return tabledata._build_arrow_schema(fields)  # noqa: SLF001
+
+
+def _nullable(field: Any) -> Any:  # noqa: ANN401 - as above
+    mode = "REPEATED" if field["mode"] == "REPEATED" else "NULLABLE"
+    return {**field, "mode": mode, "fields": [_nullable(inner) for inner in field.get("fields", [])]}
+
+
+MOST_CONNECTIONS = 512
+"""An open call to append rows holds a thread of the server; by default it has four more than there are cores."""
+
+
+def correct() -> None:
+    """Put the corrections in place.
+
+    Raises:
+        RuntimeError: Another version is installed.
+    """
+    if bqemulator.__version__ != CORRECTED:
+        raise RuntimeError(f"bqemulator {CORRECTED} is corrected here, not {bqemulator.__version__}")
+    grpc.aio.server = partial(grpc.aio.server, ThreadPoolExecutor(MOST_CONNECTIONS))
+    SnapshotManager.record_change = _tell_without_a_copy  # type: ignore[method-assign]
+    write_servicer._table_arrow_schema = _schema_with_nested_fields  # type: ignore[assignment]  # noqa: SLF001
+
+
+if __name__ == "__main__":
+    correct()
+    main()

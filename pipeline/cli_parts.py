@@ -1,0 +1,34 @@
+"""What the commands share."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+
+import click
+
+from shopstream.schemas import read_settings
+
+from .options import PipelineSettings
+
+
+def settings_in_force() -> PipelineSettings:
+    """The settings of the environment.
+
+    Raises:
+        SettingsError: One is missing, misspelt or wrong.
+    """
+    return read_settings(PipelineSettings, os.environ)
+
+
+def show(value: object, as_json: bool, lines: Callable[[], Sequence[str]]) -> None:
+    """Print the value for a program, or its lines for people."""
+    click.echo(json.dumps(value, default=_plain) if as_json else "\n".join(lines()))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,103 @@
+"""Failed events to their table, and where a bucket is named to objects as well: the last door."""
+
+import gzip
+import hashlib
+import logging
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import requests
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.storage import Client
+
+from shopstream.schemas import CloudSettings, FailedEvent, Stage, Unavailable
+from shopstream.schemas.rows import failed_row
+from shopstream.schemas.warehouse import failed_table_id
+
+from .counters import Counter
+from .options import PipelineSettings
+from .retry import RETRY_SECONDS, retrying
+from .warehouse import REQUEST_SECONDS
+from .write_streaming import Refused, StreamingInserts
+
+logger = logging.getLogger(__name__)
+
+_ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, requests.RequestException, OSError)
+
+
+class WriteFailed(StreamingInserts):
+    """Takes failed events one by one; one that cannot be written stops the bundle, for it has nowhere else to go."""
+
+    def __init__(self, settings: PipelineSettings, retry_seconds: float = RETRY_SECONDS) -> None:
+        super().__init__(settings, Counter.EVENTS_FAILED, retry_seconds)
+        self._job, self._bucket = settings.dataflow_job_name, settings.failed_events_bucket
+
+    def start_bundle(self) -> None:
+        """Nothing waits over from another bundle."""
+        super().start_bundle()
+        self._reasons: Tally[str] = Tally()
+        self._copies: defaultdict[date, list[bytes]] = defaultdict(list)
+
+    def process(self, failure: FailedEvent) -> None:
+        """One failed event."""
+        if failure.stage is not Stage.CAPTURE:
+            failure = failure.model_copy(update={"job": self._job})
+        document = failed_row(failure)
+        self._reasons[f"{failure.stage}/{failure.reason}"] += 1
+        if self._bucket is not None:
+            self._copies[(failure.received_at or failure.failed_at).date()].append(document)
+        self._stop_on(self._collect(failed_table_id(self._settings), document, failure.event_id, failure))
+
+    def finish_bundle(self) -> None:
+        """Send what still waits, and say in the log what it was."""
+        self._stop_on(self._send_all())
+        if self._bucket is not None and self._copies:
+            attempts = retrying(self._retry_seconds, on_retry=self._retries.inc)
+            attempts(write_copies, self._settings, self._bucket, self._copies)
+        if self._reasons:
+            # What an alert listens for: it comes with the bundle, whatever exports the counters and however late.
+            logger.warning("events failed", extra={"events": self._reasons.total(), "by_reason": dict(self._reasons)})
+
+    def _stop_on(self, refused: list[Refused]) -> None:
+        if refused:
+            raise RuntimeError(
+                f"BigQuery refused {len(refused)} failed events ({refused[0].error.detail}); their messages stay "
+                "unacknowledged. Compare the table with its contract: shopstream-pipeline tables check"
+            )
+
+
+def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Sequence[bytes]]) -> None:
+    """One object a day, named by its content: the same failed events again make the same object.
+
+    Raises:
+        Unavailable: Cloud Storage does not take them.
+    """
+    try:
+        client = _connect(settings)
+        for day, documents in copies.items():
+            body = b"\n".join(documents) + b"\n"
+            name = f"failed_events/{day:%Y/%m/%d}/{hashlib.sha256(body).hexdigest()[:32]}.ndjson.gz"
+            client.bucket(bucket).blob(name).upload_from_string(
+                gzip.compress(body, mtime=0),
+                content_type="application/gzip",
+                checksum="crc32c",
+                timeout=REQUEST_SECONDS,
+                retry=None,
+            )
+        client.close()
+    except _ERRORS as error:
+        raise Unavailable(f"gs://{bucket} did not take failed events: {type(error).__name__}") from error
+
+
+def _connect(settings: CloudSettings) -> Client:
+    if settings.storage_emulator_host is None:
+        return Client(settings.google_cloud_project)
+    return Client(
+        settings.google_cloud_project,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": settings.storage_emulator_host},
+    )
