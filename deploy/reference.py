@@ -18,6 +18,7 @@ from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counter as CaptureCounter
 from shopstream.pipeline.counters import Counter as PipelineCounter
+from shopstream.pipeline.counters import Distribution
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.schemas import CloudSettings, RedisSettings, Settings, data_dictionary
 from shopstream.schemas.environment import variable_names
@@ -32,6 +33,7 @@ _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
 _COUNTERS: tuple[tuple[str, type[StrEnum]], ...] = (
     ("Capture: `capture.counts()`, `shopstream-capture status`", CaptureCounter),
     ("The job: Beam counters in the namespace `shopstream`", PipelineCounter),
+    ("The job: Beam distributions in the same namespace", Distribution),
 )
 
 

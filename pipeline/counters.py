@@ -18,11 +18,27 @@ class Counter(StrEnum):
     """Events made into rows."""
     EVENTS_STORED = "events_stored"
     """Rows BigQuery took, redeliveries included."""
+    ROWS_STORED = "rows_stored"
+    """The same by table: `rows_stored.searches` and so on."""
     EVENTS_FAILED = "events_failed"
     """Failed events, from every stage and from capture, that entered the failed table."""
+    FAILED_BY_REASON = "failed"
+    """The same by stage and reason: `failed.validate.missing_field` and so on."""
     WRITE_REQUESTS = "write_requests"
     """Requests with rows that BigQuery answered."""
     WRITE_RETRIES = "write_retries"
     """Requests that had to be sent again."""
     WRITE_REPEATS = "write_repeats"
     """Rows that the Storage Write API rejected by their offset because an earlier attempt had stored them."""
+
+
+class Distribution(StrEnum):
+    """Names of Beam distributions in the same namespace: count, sum, least and greatest."""
+
+    LATENCY_MS = "latency_ms"
+    """Milliseconds from occurred_at until BigQuery had the row; of every row."""
+    PIPELINE_LATENCY_MS = "pipeline_latency_ms"
+    """Milliseconds from the publishing of a message until BigQuery had its rows: the lag; the oldest of a request."""
+    ROWS_PER_SECOND = "rows_per_second"
+    """Rows a worker thread stored in each second in which it stored any. The sum over all workers must stay below the
+    quota of streaming inserts, 100,000 rows a second."""

@@ -17,6 +17,7 @@ REMEMBERED = timedelta(hours=3)
 """For so long after anything arrived of a visitor is the visitor remembered: how late an event can join its visit."""
 MOST_VISITS = 8
 """Of one visitor; beyond it the oldest is forgotten."""
+_MINUTE = timedelta(minutes=1)
 BOT_EVENTS_A_MINUTE = 120
 """More than this within one minute of event time, impressions aside, is no person."""
 VISIT_TYPES = frozenset({"search", "interaction", "order", "voice"})
@@ -31,8 +32,8 @@ class Visit(msgspec.Struct, array_like=True):
     ended_at: datetime
     first_query_id: str | None = None
     first_searched_at: datetime | None = None
-    minute: int = 0
-    """The minute of event time that events are counted in, since 1970."""
+    minute_began_at: datetime | None = None
+    """From here on events are counted for a minute."""
     events_in_minute: int = 0
     is_bot: bool = False
 
@@ -62,7 +63,8 @@ def visit_of(visitors: Visitors, visitor: str, event: EventStruct, received_at: 
     known = visitors.get(visitor)
     if known is None:
         known = visitors[visitor] = Visitor(received_at, [])
-    known.last_arrival = max(known.last_arrival, received_at)
+    elif received_at > known.last_arrival:
+        known.last_arrival = received_at
     visit = _find(known.visits, event)
     if visit is None:
         visit = _new(visitor, event)
@@ -89,7 +91,11 @@ def first_query_of(visit: Visit, event: EventStruct) -> str | None:
 
 def _find(visits: list[Visit], event: EventStruct) -> Visit | None:
     if event.session_id is not None:
-        return next((visit for visit in visits if visit.session_id == event.session_id), None)
+        # The last one, nearly always.
+        for visit in reversed(visits):
+            if visit.session_id == event.session_id:
+                return visit
+        return None
     near = [visit for visit in visits if visit.began_at - GAP <= event.occurred_at <= visit.ended_at + GAP]
     # Between two visits it belongs to the earlier one, which it is the rest of; those two stay two.
     return min(near, key=lambda visit: visit.began_at, default=None)
@@ -103,14 +109,18 @@ def _new(visitor: str, event: EventStruct) -> Visit:
 
 def _count_in(visit: Visit, event: EventStruct) -> None:
     moment = event.occurred_at
-    visit.began_at, visit.ended_at = min(visit.began_at, moment), max(visit.ended_at, moment)
-    if event.event_type == "search" and (visit.first_searched_at is None or moment < visit.first_searched_at):
-        visit.first_query_id, visit.first_searched_at = event.query_id, moment  # type: ignore[attr-defined]
-    if getattr(event, "action", None) == "impression":
+    if moment > visit.ended_at:
+        visit.ended_at = moment
+    elif moment < visit.began_at:
+        visit.began_at = moment
+    if event.event_type == "search":
+        if visit.first_searched_at is None or moment < visit.first_searched_at:
+            visit.first_query_id, visit.first_searched_at = event.query_id, moment  # type: ignore[attr-defined]
+    elif event.event_type == "interaction" and event.action == "impression":  # type: ignore[attr-defined]
         return
-    minute = int(moment.timestamp()) // 60
-    if minute > visit.minute:
-        visit.minute, visit.events_in_minute = minute, 0
-    if minute == visit.minute:
+    if visit.minute_began_at is None or moment - visit.minute_began_at >= _MINUTE:
+        visit.minute_began_at, visit.events_in_minute = moment, 0
+    if moment >= visit.minute_began_at:
         visit.events_in_minute += 1
-        visit.is_bot = visit.is_bot or visit.events_in_minute > BOT_EVENTS_A_MINUTE
+        if visit.events_in_minute > BOT_EVENTS_A_MINUTE:
+            visit.is_bot = True

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import requests
+from apache_beam.metrics import Metrics
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
@@ -18,7 +19,7 @@ from shopstream.schemas import CloudSettings, FailedEvent, Stage, Unavailable
 from shopstream.schemas.rows import failed_row
 from shopstream.schemas.warehouse import failed_table_id
 
-from .counters import Counter
+from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
 from .retry import RETRY_SECONDS, retrying
 from .warehouse import REQUEST_SECONDS
@@ -33,7 +34,8 @@ class WriteFailed(StreamingInserts):
     """Takes failed events one by one; one that cannot be written stops the bundle, for it has nowhere else to go."""
 
     def __init__(self, settings: PipelineSettings, retry_seconds: float = RETRY_SECONDS) -> None:
-        super().__init__(settings, Counter.EVENTS_FAILED, retry_seconds)
+        super().__init__(settings, retry_seconds)
+        self._failed = Metrics.counter(NAMESPACE, Counter.EVENTS_FAILED)
         self._job, self._bucket = settings.dataflow_job_name, settings.failed_events_bucket
 
     def start_bundle(self) -> None:
@@ -47,7 +49,6 @@ class WriteFailed(StreamingInserts):
         if failure.stage is not Stage.CAPTURE:
             failure = failure.model_copy(update={"job": self._job})
         document = failed_row(failure)
-        self._reasons[f"{failure.stage}/{failure.reason}"] += 1
         if self._bucket is not None:
             self._copies[(failure.received_at or failure.failed_at).date()].append(document)
         self._stop_on(self._collect(failed_table_id(self._settings), document, failure.event_id, failure))
@@ -61,6 +62,12 @@ class WriteFailed(StreamingInserts):
         if self._reasons:
             # What an alert listens for: it comes with the bundle, whatever exports the counters and however late.
             logger.warning("events failed", extra={"events": self._reasons.total(), "by_reason": dict(self._reasons)})
+
+    def _tell(self, stored: Sequence[FailedEvent]) -> None:
+        self._failed.inc(len(stored))
+        for failure in stored:
+            self._reasons[f"{failure.stage}/{failure.reason}"] += 1
+            Metrics.counter(NAMESPACE, f"{Counter.FAILED_BY_REASON}.{failure.stage}.{failure.reason}").inc()
 
     def _stop_on(self, refused: list[Refused]) -> None:
         if refused:

@@ -24,6 +24,7 @@ from .counters import NAMESPACE, Counter
 from .outcome import failed_event
 from .packed import pack_rows, unpack_rows
 from .retry import RETRY_SECONDS, retrying
+from .signals import StoredSignals
 from .step import Step, ToFailed, in_global_window
 from .warehouse import connect, find_stored
 from .write_streams import WriteStreams
@@ -87,7 +88,7 @@ class _Append(beam.DoFn):
 
     def __init__(self, settings: CloudSettings, now: Clock, retry_seconds: float = RETRY_SECONDS) -> None:
         self._settings, self._now, self._retry_seconds = settings, now, retry_seconds
-        self._stored = Metrics.counter(NAMESPACE, Counter.EVENTS_STORED)
+        self._signals = StoredSignals()
         self._retries = Metrics.counter(NAMESPACE, Counter.WRITE_RETRIES)
         self._repeats = Metrics.counter(NAMESPACE, Counter.WRITE_REPEATS)
 
@@ -109,18 +110,20 @@ class _Append(beam.DoFn):
     ) -> Iterator[ToFailed]:
         """Rows of one event type for one stream."""
         event_type = element[0].partition("/")[0]
+        rows = unpack_rows(element[1])
         kept = state.read()
         writing = Writing(
             raw_table_id(self._settings, event_type),
             self._schemas[event_type],
-            unpack_rows(element[1]),
+            list(rows),
             _read_cursor(kept) if kept else None,
         )
         attempts = retrying(self._retry_seconds, on_retry=self._retries.inc)
         attempts(write, writing, self._streams, self._find_stored, self._now)
         if writing.cursor is not None:
             state.write(_write_cursor(writing.cursor))
-        self._stored.inc(writing.stored + writing.repeats)
+        refused = {row.event_id for row, _ in writing.refused}
+        self._signals.tell([row for row in rows if row.event_id not in refused], self._now())
         self._repeats.inc(writing.repeats)
         for row, error in writing.refused:
             rejection = Rejected(Reason.ROW_REFUSED, f"BigQuery refused the row: {error.detail}", field=error.field)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -17,6 +18,7 @@ from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import failed_event
 from .retry import RETRY_SECONDS, retrying
+from .signals import StoredSignals
 from .step import Step, ToFailed, in_global_window
 from .warehouse import RowError, connect, insert_rows
 
@@ -53,9 +55,8 @@ class Refused:
 class StreamingInserts(beam.DoFn):
     """Fills requests across the elements of a bundle; the bundle ends only when BigQuery has answered for every row."""
 
-    def __init__(self, settings: CloudSettings, counter: Counter, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(self, settings: CloudSettings, retry_seconds: float = RETRY_SECONDS) -> None:
         self._settings, self._retry_seconds = settings, retry_seconds
-        self._taken = Metrics.counter(NAMESPACE, counter)
         self._requests = Metrics.counter(NAMESPACE, Counter.WRITE_REQUESTS)
         self._retries = Metrics.counter(NAMESPACE, Counter.WRITE_RETRIES)
 
@@ -85,8 +86,13 @@ class StreamingInserts(beam.DoFn):
             insert_rows, self._client, table, pending.rows, pending.row_ids
         )
         self._requests.inc()
-        self._taken.inc(len(pending.rows) - len(errors))
+        refused = {error.index for error in errors}
+        self._tell([origin for index, origin in enumerate(pending.origins) if index not in refused])
         return [Refused(pending.origins[error.index], error) for error in errors]
+
+    def _tell(self, stored: Sequence[Any]) -> None:
+        """Count what BigQuery took."""
+        raise NotImplementedError
 
 
 class InsertEvents(beam.PTransform):
@@ -106,8 +112,8 @@ class WriteEvents(StreamingInserts):
     """Rows of events to the raw tables; a refused row becomes a failed event at the tag FAILED."""
 
     def __init__(self, settings: CloudSettings, now: Clock, retry_seconds: float = RETRY_SECONDS) -> None:
-        super().__init__(settings, Counter.EVENTS_STORED, retry_seconds)
-        self._now = now
+        super().__init__(settings, retry_seconds)
+        self._now, self._signals = now, StoredSignals()
 
     def process(self, batch: Sequence[Row]) -> Iterator[ToFailed]:
         """Rows of any event type, in any order."""
@@ -120,6 +126,9 @@ class WriteEvents(StreamingInserts):
         """Send what still waits."""
         for refused in self._send_all():
             yield TaggedOutput(Step.FAILED, in_global_window(self._failed(refused)))
+
+    def _tell(self, stored: Sequence[Row]) -> None:
+        self._signals.tell(stored, self._now())
 
     def _failed(self, refused: Refused) -> FailedEvent:
         row, error = refused.origin, refused.error

@@ -129,15 +129,26 @@ def _as_it_is(table: WarehouseTable) -> View:
     )
 
 
-def _balance() -> View:
-    # Every type of event but the ledger's own, which have no number.
-    numbered = "\n  UNION ALL ".join(
-        f"SELECT writer_id, sequence, {fate} AS is_stored FROM `{{dataset}}{place.dataset}.{place.name}`"  # noqa: S608
-        for place, fate in (
-            *((table.table, "TRUE") for name, table in RAW_TABLES.items() if name != LEDGER_ENTRY),
-            (FAILED_TABLE.table, "FALSE"),
-        )
+# Every type of event but the ledger's own, which have no number.
+_NUMBERS = "\n  UNION ALL ".join(
+    f"SELECT writer_id, sequence, {fate} AS is_stored FROM `{{dataset}}{place.dataset}.{place.name}`"  # noqa: S608
+    for place, fate in (
+        *((table.table, "TRUE") for name, table in RAW_TABLES.items() if name != LEDGER_ENTRY),
+        (FAILED_TABLE.table, "FALSE"),
     )
+)
+_FATES = f"""numbers AS (
+  {_NUMBERS}
+),
+fates AS (
+  SELECT writer_id, sequence, LOGICAL_OR(is_stored) AS is_stored
+  FROM numbers
+  WHERE sequence IS NOT NULL
+  GROUP BY writer_id, sequence
+)"""  # noqa: S608 - names from our own list
+
+
+def _balance() -> View:
     return View(
         BALANCE_VIEW,
         Dataset.VIEWS,
@@ -151,15 +162,7 @@ def _balance() -> View:
   FROM `{{dataset}}.ledger`
   GROUP BY writer_id
 ),
-numbers AS (
-  {numbered}
-),
-fates AS (
-  SELECT writer_id, sequence, LOGICAL_OR(is_stored) AS is_stored
-  FROM numbers
-  WHERE sequence IS NOT NULL
-  GROUP BY writer_id, sequence
-),
+{_FATES},
 arrived AS (
   SELECT writer_id, MAX(sequence) AS last_sequence, COUNTIF(is_stored) AS stored, COUNTIF(NOT is_stored) AS failed
   FROM fates
@@ -181,7 +184,55 @@ FROM counted""",  # noqa: S608 - names from our own list
     )
 
 
+def _minutes() -> View:
+    return View(
+        MINUTES_VIEW,
+        Dataset.VIEWS,
+        "A source and a minute (UTC) of capture, and what became of the numbers given in it: numbered = stored + "
+        "failed + skipped + dropped + in_flight + lost.",
+        f"""WITH {_FATES},
+entries AS (
+  SELECT
+    writer_id, source, began_at, last_sequence, skipped,
+    -- Who takes over what a killed writer left knows its last number, and that the entry before ended earlier.
+    COALESCE(first_sequence, MAX(last_sequence) OVER (
+      PARTITION BY writer_id ORDER BY occurred_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) + 1, 1) AS first_sequence
+  FROM `{{dataset}}.ledger`
+),
+given AS (
+  SELECT * FROM entries WHERE first_sequence <= last_sequence
+),
+met AS (
+  SELECT
+    given.writer_id, given.source, given.began_at, given.skipped,
+    given.last_sequence - given.first_sequence + 1 AS numbered,
+    COUNTIF(fates.is_stored) AS stored, COUNTIF(NOT fates.is_stored) AS failed
+  FROM given
+  LEFT JOIN fates
+    ON fates.writer_id = given.writer_id
+    AND fates.sequence BETWEEN given.first_sequence AND given.last_sequence
+  GROUP BY given.writer_id, given.source, given.began_at, given.skipped, given.first_sequence, given.last_sequence
+),
+judged AS (
+  SELECT
+    met.source, met.began_at, met.numbered, met.stored, met.failed, met.skipped,
+    GREATEST(met.numbered - met.stored - met.failed - met.skipped, 0) AS gap,
+    balance.missing, balance.closed
+  FROM met
+  JOIN `{{dataset}}.{BALANCE_VIEW}` AS balance ON balance.writer_id = met.writer_id
+)
+SELECT
+  source, TIMESTAMP_TRUNC(began_at, MINUTE) AS minute, SUM(numbered) AS numbered, SUM(stored) AS stored,
+  SUM(failed) AS failed, SUM(skipped) AS skipped, SUM(IF(missing = 0, gap, 0)) AS dropped,
+  SUM(IF(missing > 0 AND NOT closed, gap, 0)) AS in_flight, SUM(IF(missing > 0 AND closed, gap, 0)) AS lost
+FROM judged
+GROUP BY source, minute""",  # noqa: S608 - names from our own list
+    )
+
+
 BALANCE_VIEW = "ledger_balance"
+MINUTES_VIEW = "ledger_minutes"
 FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
 
 EVENT_VIEWS: dict[str, View] = {event_type: _event_view(table) for event_type, table in RAW_TABLES.items()}
@@ -192,6 +243,7 @@ ALL_VIEWS: tuple[View, ...] = (
     _failed_view(),
     *(_as_it_is(table) for table in FEATURES.values()),
     _balance(),
+    _minutes(),
 )
 
 

@@ -54,6 +54,12 @@ class Place:
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout)
 
+    def minutes(self) -> list[tuple[int, ...]]:
+        names = ("numbered", "stored", "failed", "skipped", "dropped", "in_flight", "lost")
+        sums = ", ".join(f"SUM({name}) AS {name}" for name in names)
+        rows = self._warehouse.rows(f"SELECT source, {sums} FROM `{{views}}.ledger_minutes` GROUP BY source")  # noqa: S608
+        return [tuple(int(str(row[name])) for name in names) for row in rows]
+
     def entries(self) -> list[dict[str, Any]]:
         return self._warehouse.rows("SELECT * FROM `{views}.ledger` ORDER BY occurred_at")
 
@@ -75,7 +81,9 @@ def test_everything_a_writer_numbered_is_there_or_proven_missing(place: Place) -
     status, (writer,) = place.balance()
     assert (status, writer["closed"]) == (0, True)
     assert figures(writer) == (305, 300, 5, 0, 0, 0)
+    assert place.minutes() == [(305, 300, 5, 0, 0, 0, 0)]
     place.lose("DELETE FROM `{raw}.searches` WHERE sequence = 17")
+    assert place.minutes() == [(305, 299, 5, 0, 0, 0, 1)]
     status, (writer,) = place.balance()
     assert status == 1
     assert figures(writer) == (305, 299, 5, 0, 0, 1)
@@ -88,6 +96,7 @@ def test_a_killed_writer_is_accounted_for_by_whoever_takes_over(place: Place) ->
     status, (writer,) = place.balance()
     assert (status, writer["closed"]) == (0, True)
     assert figures(writer) == (203, 200, 3, 0, 0, 0)
+    assert place.minutes() == [(203, 200, 3, 0, 0, 0, 0)]
     (entry,) = place.entries()
     assert entry["sent"] == [{"backend": "bigquery", "records": 203}]
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import bigquery
+from msgspec.structs import replace
 
 from shopstream.pipeline.append_once import Cursor, Writing, write
 from shopstream.pipeline.arrival import Delivery, Line, Row

@@ -1,0 +1,95 @@
+"""The whole job on Beam's local runners into a null sink, beside the peer."""
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import ReadFromPubSub
+from apache_beam.options.pipeline_options import PipelineOptions
+from google.cloud import pubsub_v1
+
+from shopstream.pipeline.clock import utc_now
+from shopstream.pipeline.enrich_in_visits import EnrichInVisits
+from shopstream.pipeline.graph import Job, build
+from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.sources import FromFiles, FromSubscription
+from shopstream.schemas.message import pack
+
+from . import null_sink, peer
+from .events import lines
+from .null_sink import CountOne, NullSink
+
+LINES_PER_MESSAGE = 500
+_STALL_SECONDS = 60.0
+
+
+def _job(settings: PipelineSettings, source: beam.PTransform, *, streaming: bool) -> Job:
+    enrich = EnrichInVisits(settings, utc_now, streaming=streaming)
+    return Job(source, enrich, NullSink(), CountOne(), utc_now)
+
+
+def batch_seconds(settings: PipelineSettings, file: Path) -> float:
+    """The job once over a file of lines, on FnApiRunner."""
+    return _timed(lambda pipeline: build(pipeline, _job(settings, FromFiles(str(file), utc_now), streaming=False)))
+
+
+def peer_batch_seconds(file: Path) -> float:
+    """The peer over the same file."""
+    return _timed(lambda pipeline: peer.flow(pipeline | beam.io.ReadFromText(str(file), coder=_Bytes()), CountOne()))
+
+
+class _Bytes(beam.coders.BytesCoder):
+    """Lines stay bytes."""
+
+
+def _timed(make: Callable[[beam.Pipeline], object]) -> float:
+    gc.collect()
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+    make(pipeline)
+    began = time.perf_counter()
+    pipeline.run().wait_until_finish()
+    return time.perf_counter() - began
+
+
+def streaming_rate(settings: PipelineSettings, events: int) -> float:
+    """Events a second of the streaming job, from messages that wait in the emulator."""
+    everything = list(lines(events))
+    messages = [everything[start : start + LINES_PER_MESSAGE] for start in range(0, events, LINES_PER_MESSAGE)]
+    for some in messages:
+        packed = pack("mixed", some)
+        attributes = {name: value for name, value in packed.attributes.items() if name != "event_type"}
+        _publish(settings, packed.data, attributes)
+    return _rate(events, lambda pipeline: build(pipeline, _job(settings, FromSubscription(settings), streaming=True)))
+
+
+def peer_streaming_rate(settings: PipelineSettings, events: int) -> float:
+    """The same of the peer, one event a message."""
+    for line in lines(events):
+        _publish(settings, line, {})
+    name = f"projects/{settings.google_cloud_project}/subscriptions/{settings.pubsub_subscription}"
+    return _rate(events, lambda pipeline: peer.flow(pipeline | ReadFromPubSub(subscription=name), CountOne()))
+
+
+def _publish(settings: PipelineSettings, data: bytes, attributes: dict[str, Any]) -> None:
+    publisher = _publish.__dict__.setdefault("client", pubsub_v1.PublisherClient())
+    topic = publisher.topic_path(settings.google_cloud_project, settings.pubsub_topic)
+    publisher.publish(topic, data, **attributes).result(timeout=60)
+
+
+def _rate(events: int, make: Callable[[beam.Pipeline], object]) -> float:
+    gc.collect()
+    null_sink.taken = 0
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"]))
+    make(pipeline)
+    result = pipeline.run()
+    while null_sink.taken == 0:
+        time.sleep(0.01)
+    began, first = time.perf_counter(), null_sink.taken
+    while null_sink.taken < events and time.perf_counter() - began < _STALL_SECONDS:
+        time.sleep(0.01)
+    rate = (null_sink.taken - first) / (time.perf_counter() - began)
+    result.cancel()
+    return rate
