@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector lock clean
+.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector bench-pipeline lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,10 @@ bench-capture: $(INSTALLED) peers ## Capture beside its peers, twenty minutes; r
 
 bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.collector
+	$(BIN)/python -m benchmarks.results
+
+bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, four minutes; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.results
 
 lock: $(INSTALLED) ## Pin every dependency anew

@@ -14,23 +14,22 @@ import apache_beam as beam
 import msgspec
 from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from .arrival import Line, Received, Row
+from .batches import Batch
 from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .enrich import enrich
 from .options import PipelineSettings
 from .packed import pack_lines, unpack_lines
 from .step import in_global_window
-from .validate import validate
+from .validate import again
 from .visits import Visitors, forget, visit_of, visitor_of
 
 EVENTS_PER_BATCH = 500
-OUTSIDE = "outside"
-"""The tag of events that belong to no visit."""
 
 
 class EnrichInVisits(beam.PTransform):
@@ -40,67 +39,61 @@ class EnrichInVisits(beam.PTransform):
         super().__init__()
         self._settings, self._now, self._streaming = settings, now, streaming
 
+    @no_annotations
     def expand(self, events: beam.PCollection[list[Received]]) -> beam.PCollection[list[Row]]:
-        """Divide, put into visits, and bring together again."""
+        """Divide, and put into visits."""
+        divide = beam.ParDo(_Divide(self._settings.visit_shards)).with_output_types(tuple[int, bytes])
+        shards = events | "Divide" >> divide
         prefixes = self._settings.test_prefixes
-        divide = beam.ParDo(_Divide(self._settings.visit_shards, prefixes, self._now))
-        divided = events | "Divide" >> divide.with_output_types(tuple[int, bytes]).with_outputs(OUTSIDE, main="visits")
         if self._streaming:
-            rows = divided["visits"] | "InState" >> beam.ParDo(_InState(prefixes, self._now))
-        else:
-            gathered = divided["visits"] | "Gather" >> beam.GroupByKey()
-            rows = gathered | "InOrder" >> beam.ParDo(_InOrder(prefixes, self._now))
-        return (rows, divided[OUTSIDE]) | "Together" >> beam.Flatten()
+            return shards | "InState" >> beam.ParDo(_InState(prefixes, self._now)).with_output_types(Batch)
+        in_order = beam.ParDo(_InOrder(prefixes, self._now)).with_output_types(Batch)
+        return shards | "Gather" >> beam.GroupByKey() | "InOrder" >> in_order
 
 
-class _Enriching(beam.DoFn):
-    """What the parts have in common."""
+class _Divide(beam.DoFn):
+    """Sends events to the shards of their visitors; those outside any visit go to any."""
 
-    def __init__(self, test_prefixes: tuple[str, ...], now: Clock) -> None:
-        self._test_prefixes, self._now = test_prefixes, now
-        self._enriched = Metrics.counter(NAMESPACE, Counter.EVENTS_ENRICHED)
-
-    def _row(self, visitors: Visitors, visitor: str, received: Received, now: datetime) -> Row:
-        visit = visit_of(visitors, visitor, received.event, received.line.delivery.received_at)
-        return enrich(received, visit, self._test_prefixes, now)
-
-    def _done(self, rows: list[Row]) -> list[Row]:
-        self._enriched.inc(len(rows))
-        return rows
-
-
-class _Divide(_Enriching):
-    """Sends events to the shards of their visitors; those outside any visit need go nowhere."""
-
-    def __init__(self, shards: int, test_prefixes: tuple[str, ...], now: Clock) -> None:
-        super().__init__(test_prefixes, now)
+    def __init__(self, shards: int) -> None:
         self._shards = shards
 
     def start_bundle(self) -> None:
         """Nothing waits over from another bundle."""
         self._waiting: defaultdict[int, list[Line]] = defaultdict(list)
 
-    def process(self, batch: Sequence[Received]) -> Iterator[Any]:
+    @no_annotations
+    def process(self, batch: Sequence[Received]) -> Iterator[tuple[int, bytes]]:
         """One message's events."""
-        outside = []
-        now = self._now()
         for received in batch:
-            visitor = visitor_of(received.event)
-            if visitor is None:
-                outside.append(enrich(received, None, self._test_prefixes, now))
-                continue
+            key = visitor_of(received.event) or received.event.event_id
             # Not hash(): it differs between workers.
-            shard = zlib.crc32(visitor.encode()) % self._shards
+            shard = zlib.crc32(key.encode()) % self._shards
             self._waiting[shard].append(received.line)
             if len(self._waiting[shard]) == EVENTS_PER_BATCH:
                 yield shard, pack_lines(self._waiting.pop(shard))
-        if outside:
-            yield TaggedOutput(OUTSIDE, self._done(outside))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """What still waits."""
         for shard, lines in self._waiting.items():
             yield in_global_window((shard, pack_lines(lines)))
+
+
+class _Enriching(beam.DoFn):
+    """What the two ways have in common."""
+
+    def __init__(self, test_prefixes: tuple[str, ...], now: Clock) -> None:
+        self._test_prefixes, self._now = test_prefixes, now
+        self._enriched = Metrics.counter(NAMESPACE, Counter.EVENTS_ENRICHED)
+
+    def _row(self, visitors: Visitors, received: Received, now: datetime) -> Row:
+        visitor = visitor_of(received.event)
+        arrived_at = received.line.delivery.received_at
+        visit = None if visitor is None else visit_of(visitors, visitor, received.event, arrived_at)
+        return enrich(received, visit, self._test_prefixes, now)
+
+    def _done(self, rows: list[Row]) -> list[Row]:
+        self._enriched.inc(len(rows))
+        return rows
 
 
 class _InState(_Enriching):
@@ -115,9 +108,9 @@ class _InState(_Enriching):
         now = self._now()
         kept = state.read()
         visitors = _read_visitors(kept) if kept else {}
-        batch = [validate(line, now) for line in unpack_lines(element[1])]
+        batch = [again(line) for line in unpack_lines(element[1])]
         # A bundle holds what many processes sent, each in its order.
-        rows = [self._row(visitors, _visitor(received), received, now) for received in sorted(batch, key=_in_order)]
+        rows = [self._row(visitors, received, now) for received in sorted(batch, key=_in_order)]
         forget(visitors, now)
         state.write(_write_visitors(visitors))
         yield self._done(rows)
@@ -127,23 +120,17 @@ class _InOrder(_Enriching):
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[list[Row]]:
         """All events of a shard."""
         now = self._now()
-        batch = [validate(line, now) for part in element[1] for line in unpack_lines(part)]
+        batch = [again(line) for part in element[1] for line in unpack_lines(part)]
         batch.sort(key=_in_order)
         visitors: Visitors = {}
         rows: list[Row] = []
         for received in batch:
-            rows.append(self._row(visitors, _visitor(received), received, now))
+            rows.append(self._row(visitors, received, now))
             if len(rows) == EVENTS_PER_BATCH:
                 yield self._done(rows)
                 rows = []
         if rows:
             yield self._done(rows)
-
-
-def _visitor(received: Received) -> str:
-    visitor = visitor_of(received.event)
-    assert visitor is not None  # noqa: S101 - that is how it came to its shard
-    return visitor
 
 
 def _in_order(received: Received) -> tuple[datetime, str]:

@@ -9,6 +9,7 @@ import apache_beam as beam
 
 from shopstream.schemas import FailedEvent, Stage
 
+from .batches import Batch
 from .clock import Clock
 from .counters import Counter
 from .decode import decode
@@ -45,8 +46,8 @@ def build(pipeline: beam.Pipeline, job: Job) -> beam.PCollection[FailedEvent]:
         elements: beam.PCollection[T],
         counter: Counter,
     ) -> beam.PCollection[list[U]]:
-        step = beam.ParDo(Step(function, job.now, counter)).with_outputs(Step.FAILED, main="done")
-        result = elements | stage.title() >> step
+        step = beam.ParDo(Step(function, job.now, counter)).with_output_types(Batch, failed=FailedEvent)
+        result = elements | stage.title() >> step.with_outputs(Step.FAILED, main="done")
         failures.append(result[Step.FAILED])
         return result.done
 

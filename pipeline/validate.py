@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shopstream.schemas import Reason, Rejected
-from shopstream.schemas.arrived import read_arrived
+from shopstream.schemas.arrived import read_again, read_arrived
 
 from .arrival import Line, Received
 
@@ -22,3 +22,8 @@ def validate(line: Line, now: datetime) -> Received:  # noqa: ARG001 - the clock
             field="attributes.event_type",
         )
     return Received(event, unknown_fields, line)
+
+
+def again(line: Line) -> Received:
+    """What `validate` gave for this line."""
+    return Received(*read_again(line.payload, line.delivery.received_at), line)

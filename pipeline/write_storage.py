@@ -10,6 +10,7 @@ from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
@@ -39,6 +40,7 @@ class StorageWrites(beam.PTransform):
         super().__init__()
         self._settings, self._now, self._streams = settings, now, streams_per_table
 
+    @no_annotations
     def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
         """By stream, then append."""
         by_stream = beam.ParDo(_ByStream(self._streams)).with_output_types(tuple[str, bytes])
@@ -57,6 +59,7 @@ class _ByStream(beam.DoFn):
         self._waiting: defaultdict[str, list[Row]] = defaultdict(list)
         self._bytes: defaultdict[str, int] = defaultdict(int)
 
+    @no_annotations
     def process(self, batch: Sequence[Row]) -> Iterator[tuple[str, bytes]]:
         """Rows of any event type."""
         for row in batch:

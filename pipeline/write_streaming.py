@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.typehints.decorators import no_annotations
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
 from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST
@@ -102,6 +103,7 @@ class InsertEvents(beam.PTransform):
         super().__init__()
         self._settings, self._now = settings, now
 
+    @no_annotations
     def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
         """Insert."""
         insert = beam.ParDo(WriteEvents(self._settings, self._now)).with_outputs(Step.FAILED)
@@ -115,6 +117,7 @@ class WriteEvents(StreamingInserts):
         super().__init__(settings, retry_seconds)
         self._now, self._signals = now, StoredSignals()
 
+    @no_annotations
     def process(self, batch: Sequence[Row]) -> Iterator[ToFailed]:
         """Rows of any event type, in any order."""
         for row in batch:

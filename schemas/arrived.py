@@ -39,11 +39,24 @@ def read_arrived(line: bytes, received_at: datetime) -> tuple[EventStruct, Unkno
     else:
         unknown = None
         check_time(event.occurred_at, received_at)
+    return _settled(event), unknown
+
+
+def read_again(line: bytes, received_at: datetime) -> tuple[EventStruct, UnknownFields | None]:
+    """What read_arrived gave for this line: of what it took nothing has to be checked again."""
+    try:
+        event: EventStruct = _read(line)
+    except _NOT_QUICKLY:
+        return read_arrived(line, received_at)
+    return _settled(event), None
+
+
+def _settled(event: EventStruct) -> EventStruct:
     if event.occurred_at.tzinfo is not UTC:
         event.occurred_at = event.occurred_at.astimezone(UTC)
     # Capture's text was scrubbed before it left; foreign publishers' is here.
     scrub_event(event)
-    return event, unknown
+    return event
 
 
 def _quickly(line: bytes) -> EventStruct | None:

@@ -36,9 +36,10 @@ def batch_seconds(settings: PipelineSettings, file: Path) -> float:
     return _timed(lambda pipeline: build(pipeline, _job(settings, FromFiles(str(file), utc_now), streaming=False)))
 
 
-def peer_batch_seconds(file: Path) -> float:
+def peer_batch_seconds(file: Path, *, with_beams_sink: bool) -> float:
     """The peer over the same file."""
-    return _timed(lambda pipeline: peer.flow(pipeline | beam.io.ReadFromText(str(file), coder=_Bytes()), CountOne()))
+    read = beam.io.ReadFromText(str(file), coder=_Bytes())
+    return _timed(lambda pipeline: peer.flow(pipeline | read, with_beams_sink=with_beams_sink))
 
 
 class _Bytes(beam.coders.BytesCoder):
@@ -65,12 +66,13 @@ def streaming_rate(settings: PipelineSettings, events: int) -> float:
     return _rate(events, lambda pipeline: build(pipeline, _job(settings, FromSubscription(settings), streaming=True)))
 
 
-def peer_streaming_rate(settings: PipelineSettings, events: int) -> float:
+def peer_streaming_rate(settings: PipelineSettings, events: int, *, with_beams_sink: bool) -> float:
     """The same of the peer, one event a message."""
     for line in lines(events):
         _publish(settings, line, {})
     name = f"projects/{settings.google_cloud_project}/subscriptions/{settings.pubsub_subscription}"
-    return _rate(events, lambda pipeline: peer.flow(pipeline | ReadFromPubSub(subscription=name), CountOne()))
+    read = ReadFromPubSub(subscription=name)
+    return _rate(events, lambda pipeline: peer.flow(pipeline | read, with_beams_sink=with_beams_sink))
 
 
 def _publish(settings: PipelineSettings, data: bytes, attributes: dict[str, Any]) -> None:

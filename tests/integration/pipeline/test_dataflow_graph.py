@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
 from shopstream.pipeline.clock import utc_now
@@ -15,6 +17,7 @@ from shopstream.schemas import read_settings
 CLOUD = {"GOOGLE_CLOUD_PROJECT": "my-shop-project", "DATAFLOW_STAGING": "gs://my-shop-dataflow/jobs"}
 # A running job is updated by these names: changing one loses what the step had buffered.
 STEPS = ["Read", "CountMessages", "Decode", "Validate", "Enrich", "Write", "Flatten", "WriteFailed"]
+WITH_STATE = {"streaming_inserts": ["Enrich/InState"], "storage_write": ["Enrich/InState", "Write/Append"]}
 
 
 def test_the_job_graph_builds_for_dataflow_without_a_network() -> None:
@@ -30,6 +33,21 @@ def test_the_job_graph_builds_for_dataflow_without_a_network() -> None:
     reads = [t for t in graph.transforms.values() if t.spec.urn == "beam:transform:pubsub_read:v1"]
     assert len(reads) == 1
     assert b"projects/my-shop-project/subscriptions/shopstream-events-pipeline" in reads[0].spec.payload
+
+
+@pytest.mark.parametrize("method", WITH_STATE)
+def test_steps_that_keep_state_have_the_names_that_an_update_goes_by(method: str) -> None:
+    settings = read_settings(PipelineSettings, CLOUD | {"BIGQUERY_WRITE_METHOD": method})
+    components = streaming_pipeline(settings, utc_now, dry_run=True).to_runner_api().components
+    found = [
+        transform.unique_name
+        for transform in components.transforms.values()
+        if transform.spec.urn == "beam:transform:pardo:v1"
+        and beam_runner_api_pb2.ParDoPayload.FromString(transform.spec.payload).state_specs
+    ]
+    assert sorted(name.removesuffix("/ParDo(_Append)") for name in found) == WITH_STATE[method]
+    page = (Path(__file__).parents[3] / "docs/running.md").read_text()
+    assert all(f"| `{name}` |" in page for name in WITH_STATE[method])
 
 
 def test_settings_alone_choose_the_runner() -> None:

@@ -10,7 +10,8 @@ from shopstream.pipeline.packed import pack_lines, pack_rows, unpack_lines, unpa
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 DELIVERIES = [Delivery(f"m-{n}", {"count": str(n)} if n else {}, NOW + timedelta(microseconds=n)) for n in range(3)]
-LINES = st.builds(Line, st.binary(max_size=20), st.integers(0, 2**40), st.sampled_from(DELIVERIES))
+PAYLOADS = st.binary(max_size=20).filter(lambda payload: b"\n" not in payload)
+LINES = st.builds(Line, PAYLOADS, st.integers(0, 2**40), st.sampled_from(DELIVERIES))
 ROWS = st.builds(
     Row, st.text(max_size=5), st.text(max_size=5), st.datetimes(timezones=st.just(UTC)), st.binary(max_size=20), LINES
 )

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopstream.schemas import EVENT_TYPES, Reason, Rejected, read_event
-from shopstream.schemas.arrived import read_arrived
+from shopstream.schemas.arrived import read_again, read_arrived
 from shopstream.schemas.structs import WHOLE_STRUCTS
 from tests.unit.schemas.test_structs import ENVELOPE, ODD, WHOLE, changed, places
 
@@ -80,6 +80,8 @@ def test_it_reads_as_its_model_reads_it(event_type: str, data: st.DataObject) ->
     expected = read_by_model(line)
     if expected is not Reason.UNKNOWN_FIELD:
         assert read(line) == expected
+        if not isinstance(expected, Reason):
+            assert comparable(msgspec.to_builtins(read_again(line, NOW)[0])) == expected
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
@@ -110,6 +112,7 @@ def test_what_the_contract_does_not_know_is_set_aside_by_its_path() -> None:
     event, unknown = read_arrived(line_of(fields), NOW)
     assert unknown == {"colour": "red", "results.0.shelf": {"row": 2}}
     assert event == read_arrived(line_of(fields_of("search")), NOW)[0]
+    assert read_again(line_of(fields), NOW) == (event, unknown)
 
 
 def test_times_are_brought_to_utc() -> None:

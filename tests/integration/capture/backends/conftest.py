@@ -35,9 +35,9 @@ from shopstream.schemas import (
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
 from shopstream.schemas.scrub import scrub_fields
+from tests.integration.wire import free_port
 
 from .far_ends import NOW, PATIENCE_SECONDS, BigQueryEnd, FarEnd, FileEnd, PubSubEnd, RedisEnd, StorageEnd
-from .wire import free_port
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 _REDIS_SERVER = "redis-server"

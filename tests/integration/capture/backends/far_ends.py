@@ -28,8 +28,7 @@ from shopstream.schemas.events import Search
 from shopstream.schemas.message import FAILED_EVENT
 from shopstream.schemas.normalised_query import normalised_query
 from shopstream.schemas.warehouse import failed_table_id, raw_table_id
-
-from .wire import Wire, http_answer
+from tests.integration.wire import Wire, http_answer
 
 NOW = datetime(2026, 11, 21, 13, 30, tzinfo=UTC)
 TIMEOUT_SECONDS = 0.7

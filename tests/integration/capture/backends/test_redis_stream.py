@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from shopstream.schemas import Unavailable
+from tests.integration.wire import free_port
 
 from .conftest import start_redis
 from .far_ends import FarEnd, RedisEnd
-from .wire import free_port
 
 
 @pytest.fixture

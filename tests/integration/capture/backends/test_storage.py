@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from shopstream.schemas import Unavailable
+from tests.integration.wire import http_answer
 
 from .far_ends import FarEnd, StorageEnd
-from .wire import http_answer
 
 
 @pytest.fixture
