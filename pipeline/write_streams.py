@@ -119,19 +119,16 @@ class _Connection:
         request.arrow_rows.rows = ArrowRecordBatch(serialized_record_batch=batch.serialize().to_pybytes())
         if self._answers is None:
             request.arrow_rows.writer_schema = ArrowSchema(serialized_schema=batch.schema.serialize().to_pybytes())
+            # Not the client's method of that name: it waits for the first answer before it gives what can be cancelled.
+            self._answers = self._client.transport.append_rows(
+                iter(self._requests.get, None), metadata=(("x-goog-request-params", f"write_stream={self._stream}"),)
+            )
         self._requests.put(request)
         # A deadline of the whole call would end a connection that is well.
         deadline = Timer(REQUEST_SECONDS, self.close)
         deadline.daemon = True
         deadline.start()
         try:
-            if self._answers is None:
-                self._answers = self._client.append_rows(
-                    iter(self._requests.get, None),
-                    retry=None,
-                    timeout=None,
-                    metadata=(("x-goog-request-params", f"write_stream={self._stream}"),),
-                )
             answer: AppendRowsResponse = next(self._answers)
         except StopIteration:
             raise Unavailable(f"BigQuery ended the connection to {self._stream}") from None
@@ -173,7 +170,8 @@ def _translated(what: str, of_the_stream: frozenset[grpc.StatusCode]) -> Iterato
     try:
         yield
     except (exceptions.GoogleAPIError, grpc.RpcError) as error:
-        code = getattr(error, "grpc_status_code", None)
+        # An open call raises itself, the client errors of its own.
+        code = error.code() if isinstance(error, grpc.Call) else getattr(error, "grpc_status_code", None)
         if code in of_the_stream:
             raise StreamGone(f"{what}: {type(error).__name__}") from None
         raise Unavailable(f"BigQuery did not take {what}: {type(error).__name__}") from error

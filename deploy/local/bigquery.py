@@ -1,10 +1,10 @@
-"""Starts the BigQuery emulator with three corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
+"""Starts the BigQuery emulator with four corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
 
 python -m deploy.local.bigquery start --rest-port 0 --grpc-port 0 --project shopstream-local
 """
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import bqemulator
@@ -43,6 +43,22 @@ def _nullable(field: Any) -> Any:  # noqa: ANN401 - as above
 
 MOST_CONNECTIONS = 512
 """An open call to append rows holds a thread of the server; by default it has four more than there are cores."""
+_server = grpc.aio.server
+_flush = write_servicer.BigQueryWriteHandler._flush_to_target  # noqa: SLF001
+
+
+def _server_with_threads(**options: Any) -> grpc.aio.Server:  # noqa: ANN401 - as above
+    """Its threads write on the event loop: all share one DuckDB connection, and two that use it at once lock up."""
+    loop = asyncio.get_running_loop()
+
+    def flush_on_the_loop(self: write_servicer.BigQueryWriteHandler, stream: Any, rows: Any) -> None:  # noqa: ANN401
+        async def flush() -> None:
+            _flush(self, stream, rows)
+
+        asyncio.run_coroutine_threadsafe(flush(), loop).result()
+
+    write_servicer.BigQueryWriteHandler._flush_to_target = flush_on_the_loop  # type: ignore[method-assign]  # noqa: SLF001
+    return _server(ThreadPoolExecutor(MOST_CONNECTIONS), **options)
 
 
 def correct() -> None:
@@ -53,7 +69,7 @@ def correct() -> None:
     """
     if bqemulator.__version__ != CORRECTED:
         raise RuntimeError(f"bqemulator {CORRECTED} is corrected here, not {bqemulator.__version__}")
-    grpc.aio.server = partial(grpc.aio.server, ThreadPoolExecutor(MOST_CONNECTIONS))
+    grpc.aio.server = _server_with_threads
     SnapshotManager.record_change = _tell_without_a_copy  # type: ignore[method-assign]
     write_servicer._table_arrow_schema = _schema_with_nested_fields  # type: ignore[assignment]  # noqa: SLF001
 

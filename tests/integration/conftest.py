@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from zlib import crc32
 
 import pytest
 from google.cloud import bigquery
@@ -35,7 +36,9 @@ class Warehouse:
 
 def own_name(node: pytest.FixtureRequest) -> str:
     """A dataset name of this test's own."""
-    return "t_" + "".join(c if c.isalnum() else "_" for c in node.node.nodeid.split("::", 1)[1])[:56].strip("_")
+    test = node.node.nodeid
+    readable = "".join(c if c.isalnum() else "_" for c in test.split("::", 1)[1])[:48].strip("_")
+    return f"t_{readable}_{crc32(test.encode()):08x}"
 
 
 @pytest.fixture
