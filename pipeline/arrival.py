@@ -26,6 +26,8 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
 
     data: bytes
     delivery: Delivery
+    ack_id: str = ""
+    """Acknowledges it; empty where the source does that itself."""
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):

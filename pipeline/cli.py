@@ -42,21 +42,20 @@ def run(setup_file: str | None, dry_run: bool) -> None:
     log_json()
     if dry_run and settings.local:
         raise SettingsError("--dry-run builds for Dataflow: unset PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST")
-    result = streaming_pipeline(settings, utc_now, setup_file=setup_file, dry_run=dry_run).run()
+    pipeline = streaming_pipeline(settings, utc_now, setup_file=setup_file, dry_run=dry_run)
+    if settings.local:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        click.echo(f"The streaming job reads {settings.pubsub_subscription}; Ctrl-C stops it", err=True)
+        try:
+            pipeline.run()
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+        return
+    result = pipeline.run()
     if dry_run:
         click.echo(f"The job builds for Dataflow in {settings.dataflow_region}; nothing was started")
-        return
-    if not settings.local:
+    else:
         click.echo(f"Dataflow job {result.job_id()} started in {settings.dataflow_region}")
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    click.echo(f"The streaming job reads {settings.pubsub_subscription}; Ctrl-C stops it", err=True)
-    try:
-        result.wait_until_finish()
-    except KeyboardInterrupt:
-        click.echo("stopped", err=True)
-    finally:
-        result.cancel()
 
 
 @cli.command()

@@ -10,6 +10,8 @@ class Counter(StrEnum):
 
     MESSAGES_RECEIVED = "messages_received"
     """Pub/Sub messages, or chunks of a file, that entered the job."""
+    MESSAGES_ACKNOWLEDGED = "messages_acknowledged"
+    """Messages of which every event was stored or failed; with a source that leaves that to the job."""
     EVENTS_DECODED = "events_decoded"
     """Lines found in messages."""
     EVENTS_VALIDATED = "events_validated"

@@ -44,4 +44,6 @@ def _refused_at_capture(line: Line, now: datetime) -> FailedEvent:
     except ValidationError:
         rejection = Rejected(Reason.UNREADABLE_MESSAGE, "the line is not the failed event its message promises")
         return failed_event(Stage.DECODE, rejection, line, now)
-    return failure.model_copy(update={"received_at": line.delivery.received_at, "message_id": line.delivery.message_id})
+    delivery = line.delivery
+    arrived = {"received_at": delivery.received_at, "message_id": delivery.message_id, "line_index": line.index}
+    return failure.model_copy(update=arrived)

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apache_beam as beam
 
 from shopstream.schemas import FailedEvent, Stage
 
+from .acknowledge import Fates
 from .batches import Batch
 from .clock import Clock
 from .counters import Counter
 from .decode import decode
 from .outcome import Outcome, each
-from .step import Count, Step
+from .step import DONE, STORED, Count, Step
 from .validate import validate
 
 T = TypeVar("T")
@@ -30,32 +31,40 @@ class Job:
     enrich: beam.PTransform
     """Makes batches of Row of batches of Received."""
     sink: beam.PTransform
-    """Takes batches of Row; gives what it must refuse, as FailedEvents."""
+    """Takes batches of Row; gives those stored, and what it must refuse as FailedEvents."""
     failed_sink: beam.DoFn
-    """Takes FailedEvents."""
+    """Takes FailedEvents; gives batches of those written."""
     now: Clock
+    acknowledge: Callable[[Fates], None] | None = None
+    """Where the source does not acknowledge messages."""
 
 
-def build(pipeline: beam.Pipeline, job: Job) -> beam.PCollection[FailedEvent]:
-    """Decode, validate, enrich, write; failures gather in a list and leave by one door, and are given back."""
-    failures: list[beam.PCollection[FailedEvent]] = []
+def build(pipeline: beam.Pipeline, job: Job) -> dict[Stage, beam.PCollection[FailedEvent]]:
+    """Decode, validate, enrich, write; the failures of each stage leave by the same door, and are given back."""
+    failures: dict[Stage, beam.PCollection[FailedEvent]] = {}
 
     def attempt(
         stage: Stage,
         function: Callable[[T, datetime], Outcome[U]],
         elements: beam.PCollection[T],
         counter: Counter,
-    ) -> beam.PCollection[list[U]]:
-        step = beam.ParDo(Step(function, job.now, counter)).with_output_types(Batch, failed=FailedEvent)
-        result = elements | stage.title() >> step.with_outputs(Step.FAILED, main="done")
-        failures.append(result[Step.FAILED])
-        return result.done
+    ) -> beam.pvalue.DoOutputsTuple:
+        step = beam.ParDo(Step(function, job.now, counter)).with_output_types(
+            Batch, failed=FailedEvent, counted=tuple[Any, int]
+        )
+        result = elements | stage.title() >> step.with_outputs(Step.FAILED, Step.COUNTED, main=DONE)
+        failures[stage] = result[Step.FAILED]
+        return result
 
     messages = pipeline | "Read" >> job.source | "CountMessages" >> beam.ParDo(Count(Counter.MESSAGES_RECEIVED))
-    lines = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
-    events = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), lines, Counter.EVENTS_VALIDATED)
-    rows = events | Stage.ENRICH.title() >> job.enrich
-    failures.append(rows | Stage.WRITE.title() >> job.sink)
-    failed = failures | beam.Flatten()
-    failed | "WriteFailed" >> beam.ParDo(job.failed_sink)
-    return failed
+    decoded = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
+    valid = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), decoded[DONE], Counter.EVENTS_VALIDATED)
+    written = valid[DONE] | Stage.ENRICH.title() >> job.enrich | Stage.WRITE.title() >> job.sink
+    failures[Stage.WRITE] = written[Step.FAILED]
+    # Not gathered by Flatten: pipeline/acknowledge.py says why.
+    failed = {
+        stage: some | f"WriteFailed{stage.title()}" >> beam.ParDo(job.failed_sink) for stage, some in failures.items()
+    }
+    if job.acknowledge is not None:
+        job.acknowledge(Fates(decoded[Step.COUNTED], written[STORED], failed))
+    return failures

@@ -1,5 +1,8 @@
 """The two runs of the flow: streaming from the subscription, and batch over files."""
 
+from dataclasses import replace
+from functools import partial
+
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -7,10 +10,12 @@ from apache_beam.runners.runner import PipelineResult
 
 from shopstream.schemas import SettingsError
 
+from .acknowledge import acknowledge
 from .clock import Clock
 from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
 from .options import PipelineSettings, beam_arguments
+from .pull import PullMessages
 from .sources import FromFiles, FromSubscription
 from .write_failed import WriteFailed
 from .write_storage import StorageWrites
@@ -23,7 +28,11 @@ def streaming_pipeline(
     """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph."""
     arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    build(pipeline, job_of(settings, FromSubscription(settings), now, streaming=True))
+    job = job_of(settings, FromSubscription(settings), now, streaming=True)
+    if settings.local:
+        acknowledging = partial(acknowledge, settings=settings, now=now)
+        job = replace(job, source=PullMessages(settings, now), acknowledge=acknowledging)
+    build(pipeline, job)
     return pipeline
 
 

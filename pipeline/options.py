@@ -110,11 +110,9 @@ def _local_runner(settings: PipelineSettings, *, streaming: bool) -> list[str]:
         raise SettingsError("BIGQUERY_EMULATOR_HOST is not set though PUBSUB_EMULATOR_HOST is: name both or neither")
     if settings.bigquery_write_method == "storage_write" and settings.bigquery_storage_emulator_host is None:
         raise SettingsError("BIGQUERY_STORAGE_EMULATOR_HOST is not set: BIGQUERY_WRITE_METHOD=storage_write needs it")
-    if not streaming:
-        return ["--runner=FnApiRunner"]
-    if settings.pubsub_emulator_host is None:
+    if streaming and settings.pubsub_emulator_host is None:
         raise SettingsError("PUBSUB_EMULATOR_HOST is not set though BIGQUERY_EMULATOR_HOST is: name both or neither")
-    return ["--runner=BundleBasedDirectRunner", "--streaming"]
+    return ["--runner=FnApiRunner", *(["--streaming"] if streaming else [])]
 
 
 def _code(settings: PipelineSettings, setup_file: str | None) -> list[str]:

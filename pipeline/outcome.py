@@ -62,6 +62,7 @@ def failed_event(stage: Stage, rejection: Rejected, line: Line, now: datetime) -
         now,
         otherwise=line.identity(),
         message_id=line.delivery.message_id,
+        line_index=line.index,
         attributes=dict(line.delivery.attributes) or None,
         received_at=line.delivery.received_at,
     )

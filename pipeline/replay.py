@@ -188,7 +188,7 @@ def _send_round(going: Sequence[Prepared], job: Callable[[beam.PTransform], Job]
     with TemporaryDirectory() as directory:
         with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
             failures = build(pipeline, job(beam.Create(messages)))
-            told = failures | "Tell" >> beam.Map(_told)
+            told = failures.values() | beam.Flatten() | "Tell" >> beam.Map(_told)
             told | "WriteTold" >> beam.io.WriteToText(f"{directory}/failed")
         files = sorted(Path(directory).glob("failed-*"))
         return dict(json.loads(line) for file in files for line in file.read_text().splitlines())

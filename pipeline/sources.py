@@ -21,7 +21,7 @@ class FromSubscription(beam.PTransform):
 
     def __init__(self, settings: CloudSettings) -> None:
         super().__init__()
-        self._subscription = f"projects/{settings.google_cloud_project}/subscriptions/{settings.pubsub_subscription}"
+        self._subscription = settings.subscription_path
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Delivered]:
         """Read and label."""

@@ -16,6 +16,11 @@ from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import Outcome
 
+DONE = "done"
+"""The main output of a step."""
+STORED = "stored"
+"""The main output of a sink: batches of what is stored."""
+
 T = TypeVar("T")
 U = TypeVar("U")
 ToFailed: TypeAlias = TaggedOutput[Literal["failed"], FailedEvent]
@@ -23,15 +28,19 @@ ToFailed: TypeAlias = TaggedOutput[Literal["failed"], FailedEvent]
 
 
 class Step(beam.DoFn, Generic[T, U]):
-    """Applies a function to an element; `done` goes on as one batch, each failure goes to the tag FAILED."""
+    """Applies a function to an element; `done` goes on as one batch, each failure goes to the tag FAILED.
+
+    The tag COUNTED gives the element with the number of what it became, both kinds together.
+    """
 
     FAILED = "failed"
+    COUNTED = "counted"
 
     def __init__(self, function: Callable[[T, datetime], Outcome[U]], now: Clock, counter: Counter) -> None:
         self._function, self._now = function, now
         self._done = Metrics.counter(NAMESPACE, counter)
 
-    def process(self, element: T) -> Iterator[list[U] | ToFailed]:
+    def process(self, element: T) -> Iterator[list[U] | ToFailed | TaggedOutput[Literal["counted"], tuple[T, int]]]:
         """Failures leave one by one, what is done leaves together: Beam's cost is per element."""
         outcome = self._function(element, self._now())
         self._done.inc(len(outcome.done))
@@ -39,6 +48,7 @@ class Step(beam.DoFn, Generic[T, U]):
             yield outcome.done
         for failure in outcome.failed:
             yield TaggedOutput(self.FAILED, failure)
+        yield TaggedOutput(self.COUNTED, (element, len(outcome.done) + len(outcome.failed)))
 
 
 def in_global_window(value: Any) -> WindowedValue:  # noqa: ANN401 - it looks at nothing

@@ -5,11 +5,12 @@ import hashlib
 import logging
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import requests
 from apache_beam.metrics import Metrics
+from apache_beam.utils.windowed_value import WindowedValue
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
@@ -22,8 +23,9 @@ from shopstream.schemas.warehouse import failed_table_id
 from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
 from .retry import RETRY_SECONDS, retrying
+from .step import in_global_window
 from .warehouse import REQUEST_SECONDS
-from .write_streaming import Refused, StreamingInserts
+from .write_streaming import Answer, StreamingInserts
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,10 @@ _ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, requests.RequestException
 
 
 class WriteFailed(StreamingInserts):
-    """Takes failed events one by one; one that cannot be written stops the bundle, for it has nowhere else to go."""
+    """Takes failed events one by one and gives them in batches once they are written.
+
+    One that cannot be written stops the bundle, for it has nowhere else to go.
+    """
 
     def __init__(self, settings: PipelineSettings, retry_seconds: float = RETRY_SECONDS) -> None:
         super().__init__(settings, retry_seconds)
@@ -43,6 +48,7 @@ class WriteFailed(StreamingInserts):
         super().start_bundle()
         self._reasons: Tally[str] = Tally()
         self._copies: defaultdict[date, list[bytes]] = defaultdict(list)
+        self._stored: list[FailedEvent] = []
 
     def process(self, failure: FailedEvent) -> None:
         """One failed event."""
@@ -53,7 +59,7 @@ class WriteFailed(StreamingInserts):
             self._copies[(failure.received_at or failure.failed_at).date()].append(document)
         self._stop_on(self._collect(failed_table_id(self._settings), document, failure.event_id, failure))
 
-    def finish_bundle(self) -> None:
+    def finish_bundle(self) -> Iterator[WindowedValue]:
         """Send what still waits, and say in the log what it was."""
         self._stop_on(self._send_all())
         if self._bucket is not None and self._copies:
@@ -62,14 +68,17 @@ class WriteFailed(StreamingInserts):
         if self._reasons:
             # What an alert listens for: it comes with the bundle, whatever exports the counters and however late.
             logger.warning("events failed", extra={"events": self._reasons.total(), "by_reason": dict(self._reasons)})
+        yield in_global_window(self._stored)
 
     def _tell(self, stored: Sequence[FailedEvent]) -> None:
+        self._stored += stored
         self._failed.inc(len(stored))
         for failure in stored:
             self._reasons[f"{failure.stage}/{failure.reason}"] += 1
             Metrics.counter(NAMESPACE, f"{Counter.FAILED_BY_REASON}.{failure.stage}.{failure.reason}").inc()
 
-    def _stop_on(self, refused: list[Refused]) -> None:
+    def _stop_on(self, answers: list[Answer]) -> None:
+        refused = [each for answer in answers for each in answer.refused]
         if refused:
             raise RuntimeError(
                 f"BigQuery refused {len(refused)} failed events ({refused[0].error.detail}); their messages stay "

@@ -8,7 +8,7 @@ import apache_beam as beam
 import msgspec
 from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
+from apache_beam.pvalue import DoOutputsTuple, TaggedOutput
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
@@ -20,13 +20,14 @@ from shopstream.schemas.warehouse import RAW_TABLES, raw_table_id
 from .append_once import Cursor, Writing, write
 from .arrival import Row
 from .arrow_rows import arrow_schema
+from .batches import Batch
 from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import failed_event
 from .packed import pack_rows, unpack_rows
 from .retry import RETRY_SECONDS, retrying
 from .signals import StoredSignals
-from .step import Step, ToFailed, in_global_window
+from .step import STORED, Step, ToFailed, in_global_window
 from .warehouse import connect, find_stored
 from .write_streams import WriteStreams
 
@@ -34,18 +35,18 @@ MAX_ROWS_PER_APPEND = 5_000
 
 
 class StorageWrites(beam.PTransform):
-    """Batches of rows to the raw tables; gives the failed events of rows that BigQuery refuses."""
+    """Batches of rows to the raw tables; gives those stored, and the failed events of rows that BigQuery refuses."""
 
     def __init__(self, settings: CloudSettings, now: Clock, streams_per_table: int) -> None:
         super().__init__()
         self._settings, self._now, self._streams = settings, now, streams_per_table
 
     @no_annotations
-    def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
+    def expand(self, rows: beam.PCollection[list[Row]]) -> DoOutputsTuple:
         """By stream, then append."""
         by_stream = beam.ParDo(_ByStream(self._streams)).with_output_types(tuple[str, bytes])
-        append = beam.ParDo(_Append(self._settings, self._now)).with_outputs(Step.FAILED)
-        return (rows | "ByStream" >> by_stream | "Append" >> append)[Step.FAILED]
+        append = beam.ParDo(_Append(self._settings, self._now)).with_output_types(Batch, failed=FailedEvent)
+        return rows | "ByStream" >> by_stream | "Append" >> append.with_outputs(Step.FAILED, main=STORED)
 
 
 class _ByStream(beam.DoFn):
@@ -110,7 +111,7 @@ class _Append(beam.DoFn):
         self,
         element: tuple[str, bytes],
         state: Any = beam.DoFn.StateParam(CURSOR),  # noqa: ANN401, B008 - Beam's way
-    ) -> Iterator[ToFailed]:
+    ) -> Iterator[list[Row] | ToFailed]:
         """Rows of one event type for one stream."""
         event_type = element[0].partition("/")[0]
         rows = unpack_rows(element[1])
@@ -126,8 +127,10 @@ class _Append(beam.DoFn):
         if writing.cursor is not None:
             state.write(_write_cursor(writing.cursor))
         refused = {row.event_id for row, _ in writing.refused}
-        self._signals.tell([row for row in rows if row.event_id not in refused], self._now())
+        stored = [row for row in rows if row.event_id not in refused]
+        self._signals.tell(stored, self._now())
         self._repeats.inc(writing.repeats)
+        yield stored
         for row, error in writing.refused:
             rejection = Rejected(Reason.ROW_REFUSED, f"BigQuery refused the row: {error.detail}", field=error.field)
             yield TaggedOutput(Step.FAILED, failed_event(Stage.WRITE, rejection, row.line, self._now()))

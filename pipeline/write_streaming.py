@@ -7,20 +7,22 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
+from apache_beam.pvalue import DoOutputsTuple, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
 
 from shopstream.schemas import CloudSettings, FailedEvent, Reason, Rejected, Stage
 from shopstream.schemas.rows import MAX_BYTES_PER_REQUEST, MAX_ROWS_PER_REQUEST
 from shopstream.schemas.warehouse import raw_table_id
 
 from .arrival import Row
+from .batches import Batch
 from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .outcome import failed_event
 from .retry import RETRY_SECONDS, retrying
 from .signals import StoredSignals
-from .step import Step, ToFailed, in_global_window
+from .step import STORED, Step, ToFailed, in_global_window
 from .warehouse import RowError, connect, insert_rows
 
 
@@ -53,6 +55,15 @@ class Refused:
     error: RowError
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What became of the rows of one request."""
+
+    stored: list[Any]
+    """Their origins."""
+    refused: list[Refused]
+
+
 class StreamingInserts(beam.DoFn):
     """Fills requests across the elements of a bundle; the bundle ends only when BigQuery has answered for every row."""
 
@@ -73,23 +84,24 @@ class StreamingInserts(beam.DoFn):
         """Give the connections back."""
         self._client.close()
 
-    def _collect(self, table: str, document: bytes, row_id: str, origin: Row | FailedEvent) -> list[Refused]:
-        refused = [] if self._pending[table].has_room(len(document)) else self._send(table)
+    def _collect(self, table: str, document: bytes, row_id: str, origin: Row | FailedEvent) -> list[Answer]:
+        answers = [] if self._pending[table].has_room(len(document)) else [self._send(table)]
         self._pending[table].add(document, row_id, origin)
-        return refused
+        return answers
 
-    def _send_all(self) -> list[Refused]:
-        return [refused for table in list(self._pending) for refused in self._send(table)]
+    def _send_all(self) -> list[Answer]:
+        return [self._send(table) for table in list(self._pending)]
 
-    def _send(self, table: str) -> list[Refused]:
+    def _send(self, table: str) -> Answer:
         pending = self._pending.pop(table)
         errors: list[RowError] = retrying(self._retry_seconds, on_retry=self._retries.inc)(
             insert_rows, self._client, table, pending.rows, pending.row_ids
         )
         self._requests.inc()
         refused = {error.index for error in errors}
-        self._tell([origin for index, origin in enumerate(pending.origins) if index not in refused])
-        return [Refused(pending.origins[error.index], error) for error in errors]
+        stored = [origin for index, origin in enumerate(pending.origins) if index not in refused]
+        self._tell(stored)
+        return Answer(stored, [Refused(pending.origins[error.index], error) for error in errors])
 
     def _tell(self, stored: Sequence[Any]) -> None:
         """Count what BigQuery took."""
@@ -97,38 +109,42 @@ class StreamingInserts(beam.DoFn):
 
 
 class InsertEvents(beam.PTransform):
-    """Batches of rows to the raw tables; gives the failed events of rows that BigQuery refuses."""
+    """Batches of rows to the raw tables; gives those stored, and the failed events of rows that BigQuery refuses."""
 
     def __init__(self, settings: CloudSettings, now: Clock) -> None:
         super().__init__()
         self._settings, self._now = settings, now
 
     @no_annotations
-    def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
+    def expand(self, rows: beam.PCollection[list[Row]]) -> DoOutputsTuple:
         """Insert."""
-        insert = beam.ParDo(WriteEvents(self._settings, self._now)).with_outputs(Step.FAILED)
-        return (rows | "Insert" >> insert)[Step.FAILED]
+        insert = beam.ParDo(WriteEvents(self._settings, self._now)).with_output_types(Batch, failed=FailedEvent)
+        return rows | "Insert" >> insert.with_outputs(Step.FAILED, main=STORED)
 
 
 class WriteEvents(StreamingInserts):
-    """Rows of events to the raw tables; a refused row becomes a failed event at the tag FAILED."""
+    """Rows of events to the raw tables, and on; a refused row becomes a failed event at the tag FAILED."""
 
     def __init__(self, settings: CloudSettings, now: Clock, retry_seconds: float = RETRY_SECONDS) -> None:
         super().__init__(settings, retry_seconds)
         self._now, self._signals = now, StoredSignals()
 
     @no_annotations
-    def process(self, batch: Sequence[Row]) -> Iterator[ToFailed]:
+    def process(self, batch: Sequence[Row]) -> Iterator[list[Row] | ToFailed]:
         """Rows of any event type, in any order."""
         for row in batch:
             table = raw_table_id(self._settings, row.event_type)
-            for refused in self._collect(table, row.document, row.event_id, row):
-                yield TaggedOutput(Step.FAILED, self._failed(refused))
+            for answer in self._collect(table, row.document, row.event_id, row):
+                yield answer.stored
+                for refused in answer.refused:
+                    yield TaggedOutput(Step.FAILED, self._failed(refused))
 
-    def finish_bundle(self) -> Iterator[ToFailed]:
+    def finish_bundle(self) -> Iterator[WindowedValue | ToFailed]:
         """Send what still waits."""
-        for refused in self._send_all():
-            yield TaggedOutput(Step.FAILED, in_global_window(self._failed(refused)))
+        for answer in self._send_all():
+            yield in_global_window(answer.stored)
+            for refused in answer.refused:
+                yield TaggedOutput(Step.FAILED, in_global_window(self._failed(refused)))
 
     def _tell(self, stored: Sequence[Row]) -> None:
         self._signals.tell(stored, self._now())

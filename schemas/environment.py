@@ -83,6 +83,11 @@ class CloudSettings(Settings):
         description="The subscription the streaming job reads.",
     )
 
+    @property
+    def subscription_path(self) -> str:
+        """PUBSUB_SUBSCRIPTION as Pub/Sub calls it."""
+        return f"projects/{self.google_cloud_project}/subscriptions/{self.pubsub_subscription}"
+
 
 class RedisSettings(Settings):
     """The optional cache of features."""

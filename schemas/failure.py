@@ -98,6 +98,7 @@ class FailedEvent(Record):
     writer_id: Opaque | None = Field(None, description="The capture process that numbered it, as for an event.")
     sequence: Ordinal | None = Field(None, description="Its number within its writer, as for an event.")
     message_id: str | None = Field(None, description="The Pub/Sub message it came in; null when it failed at capture.")
+    line_index: Count | None = Field(None, description="Its place among the lines of that message, from 0.")
     attributes: dict[str, str] | None = Field(None, description="The attributes of that message.")
     failed_at: UtcDatetime = Field(description="When it failed. UTC, microseconds.")
     received_at: UtcDatetime | None = Field(
@@ -126,6 +127,7 @@ class FailedEvent(Record):
         *,
         otherwise: str,
         message_id: str | None = None,
+        line_index: int | None = None,
         attributes: dict[str, str] | None = None,
         received_at: datetime | None = None,
     ) -> Self:
@@ -142,6 +144,7 @@ class FailedEvent(Record):
             writer_id=writer_id,
             sequence=sequence,
             message_id=message_id,
+            line_index=line_index,
             attributes=attributes,
             failed_at=now,
             received_at=received_at,

@@ -8,7 +8,8 @@ from google.cloud import pubsub_v1
 from shopstream.schemas import CloudSettings, Unavailable
 
 _SECONDS = 10.0
-_ACK_DEADLINE_SECONDS = 60
+ACK_DEADLINE_SECONDS = 10
+"""As soon as Pub/Sub allows, what a killed job had pulled comes again."""
 
 
 def create_topics(settings: CloudSettings, *, duplicate_every: int = 0) -> None:
@@ -42,7 +43,7 @@ def _create(project: str, settings: CloudSettings, duplicate_every: int) -> None
                 request={
                     "name": subscription,
                     "topic": topic,
-                    "ack_deadline_seconds": _ACK_DEADLINE_SECONDS,
+                    "ack_deadline_seconds": ACK_DEADLINE_SECONDS,
                     "labels": labels,
                 },
                 timeout=_SECONDS,

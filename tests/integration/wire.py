@@ -8,6 +8,7 @@ from typing import Literal
 
 Mode = Literal["open", "cut", "silent", "answer", "answer lost"]
 _QUIET_SECONDS = 0.1
+_LOST_SECONDS = 0.5
 
 
 class Wire:
@@ -77,7 +78,10 @@ class Wire:
 
     def _pass_on(self, source: socket.socket, goal: socket.socket, answers: bool) -> None:
         with suppress(OSError):
-            while (data := source.recv(65536)) and not (answers and self._mode == "answer lost"):
+            while data := source.recv(65536):
+                if answers and self._mode == "answer lost":
+                    _swallow(source)
+                    break
                 goal.sendall(data)
         _close(source)
         _close(goal)
@@ -91,6 +95,12 @@ class Wire:
             broken, self._sockets = self._sockets, []
         for one in broken:
             _close(one)
+
+
+def _swallow(source: socket.socket) -> None:
+    """Servers speak of flow before they have done what they were asked; they get the time to do it."""
+    while select.select([source], [], [], _LOST_SECONDS)[0] and source.recv(65536):
+        pass
 
 
 def _close(one: socket.socket) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from google.cloud import bigquery, pubsub_v1
 
-from deploy.local.stack import LocalStack, beside_python, start_part
+from deploy.local.stack import LocalStack, Part, beside_python, start_part
 from deploy.local.tally import Tally, tally, views_repeat_an_event
-from deploy.local.topics import create_topics
+from deploy.local.topics import ACK_DEADLINE_SECONDS, create_topics
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.tables import create_tables
 from shopstream.pipeline.warehouse import connect
@@ -46,6 +46,7 @@ class Rig:
             "BIGQUERY_WRITE_METHOD": method,
             "PUBSUB_TOPIC": name,
             "PUBSUB_SUBSCRIPTION": f"{name}-pipeline",
+            "BIGQUERY_STREAMS_PER_TABLE": "1",
         }
         self.settings = read_settings(PipelineSettings, {**stack.environment, **own})
         self.client: bigquery.Client = connect(self.settings)
@@ -58,9 +59,20 @@ class Rig:
             "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{self.rest.port}",
             "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{self.grpc.port}",
         }
-        self._job = start_part("job", [str(beside_python("shopstream-pipeline")), "run"], directory, environment)
+        self._command = [str(beside_python("shopstream-pipeline")), "run"]
+        self._directory, self._environment = directory, environment
+        self._job = self._start()
         self._publisher = pubsub_v1.PublisherClient()
         self._topic = self._publisher.topic_path(self.settings.google_cloud_project, self.settings.pubsub_topic)
+
+    def _start(self) -> Part:
+        return start_part("job", self._command, self._directory, self._environment)
+
+    def kill_and_start_again(self) -> None:
+        """As the kernel would when memory is short: at any moment, without a word."""
+        self._job.process.kill()
+        self._job.process.wait()
+        self._job = self._start()
 
     @property
     def wires(self) -> tuple[Wire, Wire]:
@@ -78,10 +90,11 @@ class Rig:
             self.publish(packed.data, **packed.attributes)
 
     def await_events(self, count: int) -> Tally:
-        """What is there once so many different events have met their fate, or nothing has moved for long."""
+        """What is there once so many different events have met their fate."""
         deadline, seen = time.monotonic() + AWAIT_SECONDS, -1
-        while (found := tally(self.client, self.settings)).events < count and time.monotonic() < deadline:
+        while (found := tally(self.client, self.settings)).events < count:
             assert self._job.process.poll() is None, self._job.log.read_text()[-2000:]
+            assert time.monotonic() < deadline, f"{found.events} of {count}: {self._job.log.read_text()[-2000:]}"
             if found.events > seen:
                 seen, deadline = found.events, time.monotonic() + AWAIT_SECONDS
             time.sleep(0.3)
@@ -93,6 +106,17 @@ class Rig:
         assert sum(found.stored.values()) == stored, self._job.log.read_text()[-2000:]
         assert dict(found.failed) == failed
         assert views_repeat_an_event(self.client, self.settings) == []
+        return found
+
+    def left_in_the_subscription(self) -> int:
+        """Messages that come again after the job has gone and its time to acknowledge is over."""
+        self._job.stop()
+        deadline = time.monotonic() + ACK_DEADLINE_SECONDS + 1
+        with pubsub_v1.SubscriberClient() as subscriber:
+            found = 0
+            while time.monotonic() < deadline:
+                pulled = subscriber.pull(subscription=self.settings.subscription_path, max_messages=100, timeout=30)
+                found += len(pulled.received_messages)
         return found
 
     def close(self) -> None:
@@ -139,6 +163,38 @@ def start(stack: LocalStack, tmp_path: Path, request: pytest.FixtureRequest) -> 
     yield begin
     for rig in rigs:
         rig.close()
+
+
+def test_what_has_met_its_fate_is_acknowledged(start: Start) -> None:
+    rig = start("streaming_inserts")
+    rig.send(events(EVENTS))
+    rig.publish(b"no event")
+    rig.check(EVENTS, {"malformed_json": 1})
+    assert rig.left_in_the_subscription() == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_job_is_killed_in_the_middle_of_its_writes(method: str, start: Start) -> None:
+    rig = start(method)
+    sent = events(EVENTS)
+    third = EVENTS // 3
+    rig.send(sent[:third])
+    rig.await_events(third)
+    written_over = rig.grpc if method == "storage_write" else rig.rest
+    written_over.set("answer lost")
+    rig.send(sent[third : 2 * third])
+    rig.await_events(third + LINES_PER_MESSAGE)  # BigQuery has rows that the job does not know of.
+    rig.kill_and_start_again()
+    for wire in rig.wires:
+        wire.set("silent")
+    rig.send(sent[2 * third :])
+    time.sleep(OUTAGE_SECONDS)  # As below.
+    rig.kill_and_start_again()
+    for wire in rig.wires:
+        wire.set("open")
+    found = rig.check(EVENTS, {})
+    if method == "storage_write":
+        assert found.rows == EVENTS
 
 
 FAULTS: dict[str, tuple[Mode, bytes]] = {
