@@ -29,8 +29,8 @@ _TRY_LATER = (
     exceptions.Forbidden,
     exceptions.RetryError,
     TransportError,
-    requests.ConnectionError,
-    requests.Timeout,
+    # Of any kind: an answer may break off in the middle, or be no JSON.
+    requests.RequestException,
 )
 
 

@@ -1,13 +1,15 @@
 """Takes rows and counts them, in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import DoOutputsTuple
 from apache_beam.typehints.decorators import no_annotations
 
 from shopstream.pipeline.arrival import Row
-from shopstream.pipeline.step import Step
+from shopstream.pipeline.batches import Batch
+from shopstream.pipeline.step import STORED, Step
 from shopstream.schemas import FailedEvent
 
 taken = 0
@@ -23,15 +25,34 @@ class NullSink(beam.PTransform):
     """Batches of rows go nowhere; none is refused."""
 
     @no_annotations
-    def expand(self, rows: beam.PCollection[list[Row]]) -> beam.PCollection[FailedEvent]:
+    def expand(self, rows: beam.PCollection[list[Row]]) -> DoOutputsTuple:
         """Count."""
-        return (rows | "Null" >> beam.ParDo(_CountRows()).with_outputs(Step.FAILED))[Step.FAILED]
+        count = beam.ParDo(_CountRows()).with_output_types(Batch, failed=FailedEvent)
+        return rows | "Null" >> count.with_outputs(Step.FAILED, main=STORED)
 
 
 class _CountRows(beam.DoFn):
     @no_annotations
-    def process(self, batch: Sequence[Row]) -> None:
+    def process(self, batch: list[Row]) -> Iterator[list[Row]]:
         take(len(batch))
+        yield batch
+
+
+class TakenAll(Exception):
+    """Raised by a sink that has taken all it was to take, for a runner that can be stopped no other way."""
+
+
+class StopAfter(beam.DoFn):
+    """Ends the job with the last row."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
+
+    @no_annotations
+    def process(self, _: Sequence[Row]) -> None:
+        """Look how many there were."""
+        if taken >= self._events:
+            raise TakenAll
 
 
 class CountOne(beam.DoFn):

@@ -3,7 +3,10 @@
 import gc
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import apache_beam as beam
@@ -11,10 +14,12 @@ from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud import pubsub_v1
 
+from shopstream.pipeline.acknowledge import Fates, acknowledge
 from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.enrich_in_visits import EnrichInVisits
 from shopstream.pipeline.graph import Job, build
 from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.pull import PullMessages
 from shopstream.pipeline.sources import FromFiles, FromSubscription
 from shopstream.schemas.message import pack
 
@@ -56,14 +61,42 @@ def _timed(make: Callable[[beam.Pipeline], object]) -> float:
 
 
 def streaming_rate(settings: PipelineSettings, events: int) -> float:
-    """Events a second of the streaming job, from messages that wait in the emulator."""
+    """Events a second of the streaming job on the peer's runner, from messages that wait in the emulator."""
+    _publish_packed(settings, events)
+    return _rate(events, lambda pipeline: build(pipeline, _job(settings, FromSubscription(settings), streaming=True)))
+
+
+def streaming_here_rate(settings: PipelineSettings, events: int) -> float:
+    """The same as the job runs on a laptop: on FnApiRunner, each message acknowledged when its events are taken."""
+    _publish_packed(settings, events)
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
+
+    def acknowledge_and_stop(fates: Fates) -> None:
+        acknowledge(fates, settings, utc_now)
+        fates.stored | "Stop" >> beam.ParDo(null_sink.StopAfter(events))
+
+    job = _job(settings, PullMessages(settings, utc_now), streaming=True)
+    build(pipeline, replace(job, acknowledge=acknowledge_and_stop))
+    null_sink.taken = 0
+    running = Thread(target=_run_to_the_end, args=(pipeline,))
+    running.start()
+    rate = _rate_of_taking(events)
+    running.join(_STALL_SECONDS)
+    return rate
+
+
+def _run_to_the_end(pipeline: beam.Pipeline) -> None:
+    with suppress(Exception):  # TakenAll, in whatever the runner makes of it.
+        pipeline.run()
+
+
+def _publish_packed(settings: PipelineSettings, events: int) -> None:
     everything = list(lines(events))
     messages = [everything[start : start + LINES_PER_MESSAGE] for start in range(0, events, LINES_PER_MESSAGE)]
     for some in messages:
         packed = pack("mixed", some)
         attributes = {name: value for name, value in packed.attributes.items() if name != "event_type"}
         _publish(settings, packed.data, attributes)
-    return _rate(events, lambda pipeline: build(pipeline, _job(settings, FromSubscription(settings), streaming=True)))
 
 
 def peer_streaming_rate(settings: PipelineSettings, events: int, *, with_beams_sink: bool) -> float:
@@ -87,11 +120,15 @@ def _rate(events: int, make: Callable[[beam.Pipeline], object]) -> float:
     pipeline = beam.Pipeline(options=PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"]))
     make(pipeline)
     result = pipeline.run()
+    rate = _rate_of_taking(events)
+    result.cancel()
+    return rate
+
+
+def _rate_of_taking(events: int) -> float:
     while null_sink.taken == 0:
         time.sleep(0.01)
     began, first = time.perf_counter(), null_sink.taken
     while null_sink.taken < events and time.perf_counter() - began < _STALL_SECONDS:
         time.sleep(0.01)
-    rate = (null_sink.taken - first) / (time.perf_counter() - began)
-    result.cancel()
-    return rate
+    return (null_sink.taken - first) / (time.perf_counter() - began)

@@ -19,6 +19,7 @@ PROJECT = "shopstream-local"
 _START_SECONDS = 60
 _STOP_SECONDS = 10
 _POLL_SECONDS = 0.05
+_BIGQUERY_ADDRESSES = ("BIGQUERY_EMULATOR_HOST", "BIGQUERY_STORAGE_EMULATOR_HOST")
 
 
 class StackError(Exception):
@@ -92,7 +93,20 @@ class LocalStack:
         ready = _await_line(emulator, lambda entry: "address" in entry)
         return str(ready["address"])
 
-    def _start_bigquery(self) -> dict[str, str]:
+    def restart_bigquery(self) -> None:
+        """Kill BigQuery and start it again with its data, at the same addresses.
+
+        Raises:
+            StackError: It did not come up again.
+        """
+        part = next(part for part in self._parts if part.name == "bigquery")
+        part.process.kill()
+        part.process.wait()
+        self._parts.remove(part)
+        rest, grpc = (self.environment[name].rpartition(":")[2] for name in _BIGQUERY_ADDRESSES)
+        self._start_bigquery(rest, grpc)
+
+    def _start_bigquery(self, rest_port: str = "0", grpc_port: str = "0") -> dict[str, str]:
         home = self.directory / "home"
         home.mkdir(exist_ok=True)
         data = self.directory / "bigquery"
@@ -103,17 +117,15 @@ class LocalStack:
             "bigquery",
             [
                 *(sys.executable, "-m", "deploy.local.bigquery", "start"),
-                *("--rest-port", "0", "--grpc-port", "0", "--project", PROJECT),
+                *("--rest-port", rest_port, "--grpc-port", grpc_port, "--project", PROJECT),
                 *("--log-format", "json", "--persistent", "--data-dir", str(data)),
             ],
             HOME=str(home),
         )
         rest = _await_line(emulator, lambda entry: entry.get("event") == "rest.listen")
         grpc = _await_line(emulator, lambda entry: entry.get("event") == "grpc.listen")
-        return {
-            "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{rest['port']}",
-            "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{grpc['port']}",
-        }
+        addresses = (f"http://127.0.0.1:{rest['port']}", f"127.0.0.1:{grpc['port']}")
+        return dict(zip(_BIGQUERY_ADDRESSES, addresses, strict=True))
 
     def _start(self, name: str, command: Sequence[str], **extra: str) -> Part:
         part = start_part(name, command, self.directory, {**os.environ, **extra})

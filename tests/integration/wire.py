@@ -3,10 +3,11 @@
 import select
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Literal
 
-Mode = Literal["open", "cut", "silent", "answer", "answer lost"]
+Mode = Literal["open", "cut", "silent", "answer", "answer lost", "slow"]
 _QUIET_SECONDS = 0.1
 _LOST_SECONDS = 0.5
 
@@ -16,22 +17,24 @@ class Wire:
 
     open: passes everything on; cut: refuses connections and breaks those there are; silent: takes connections and
     never answers; answer: answers every request with `answer` itself; answer lost: passes requests on and breaks the
-    connection where their answer would come.
+    connection where their answer would come; slow: passes answers on after `delay_seconds`.
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._server = (host, port)
+        self.server = (host, port)
+        """Where it leads to; new connections go where it says then."""
         self._mode: Mode = "open"
         self.answer = b""
+        self.delay_seconds = 0.0
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.port = 0
         self._listener = self._listen()
 
-    def set(self, mode: Mode, answer: bytes = b"") -> None:
-        """From now on; but for a lost answer, connections made before are broken."""
-        self._mode, self.answer = mode, answer
-        if mode != "answer lost":
+    def set(self, mode: Mode, answer: bytes = b"", delay_seconds: float = 0.0) -> None:
+        """From now on; but for a lost or slow answer, connections made before are broken."""
+        self._mode, self.answer, self.delay_seconds = mode, answer, delay_seconds
+        if mode not in {"answer lost", "slow"}:
             self._break_all()
         if mode == "cut":
             _close(self._listener)
@@ -61,11 +64,15 @@ class Wire:
         self._keep(client)
         if self._mode == "silent":
             return
-        with suppress(OSError):
-            if self._mode == "answer":
+        if self._mode == "answer":
+            with suppress(OSError):
                 self._answer(client)
-                return
-            server = socket.create_connection(self._server)
+            return
+        try:
+            server = socket.create_connection(self.server)
+        except OSError:
+            _close(client)
+        else:
             self._keep(server)
             threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
             self._pass_on(server, client, True)
@@ -82,6 +89,8 @@ class Wire:
                 if answers and self._mode == "answer lost":
                     _swallow(source)
                     break
+                if answers and self._mode == "slow":
+                    time.sleep(self.delay_seconds)
                 goal.sendall(data)
         _close(source)
         _close(goal)

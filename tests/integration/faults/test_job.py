@@ -1,153 +1,25 @@
 """The running job while something breaks around it: afterwards every event is there, once, or explained."""
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from google.cloud import bigquery, pubsub_v1
 
-from deploy.local.stack import LocalStack, Part, beside_python, start_part
-from deploy.local.tally import Tally, tally, views_repeat_an_event
-from deploy.local.topics import ACK_DEADLINE_SECONDS, create_topics
-from shopstream.pipeline.options import PipelineSettings
+from deploy.local.stack import LocalStack
 from shopstream.pipeline.tables import create_tables
-from shopstream.pipeline.warehouse import connect
-from shopstream.schemas import read_settings
-from shopstream.schemas.identifiers import make_event_id
-from shopstream.schemas.message import pack
 from shopstream.schemas.warehouse import raw_table_id
 from tests.integration.conftest import own_name
-from tests.integration.wire import Mode, Wire, http_answer
+from tests.integration.faults.refusing import Refusal, refusing
+from tests.integration.faults.rig import LINES_PER_MESSAGE, METHODS, Rig, events
+from tests.integration.wire import Mode, http_answer
 
-EVENTS, LINES_PER_MESSAGE = 2_000, 100
+EVENTS = 2_000
 OUTAGE_SECONDS = 1.5
-AWAIT_SECONDS = 90.0
-METHODS = ("streaming_inserts", "storage_write")
-START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-class Rig:
-    """The job as a process, with a wire to each half of BigQuery that can be cut."""
-
-    def __init__(self, stack: LocalStack, directory: Path, name: str, method: str, *, duplicate_every: int = 0) -> None:
-        rest = urlsplit(stack.environment["BIGQUERY_EMULATOR_HOST"])
-        grpc_host, _, grpc_port = stack.environment["BIGQUERY_STORAGE_EMULATOR_HOST"].partition(":")
-        self.rest = Wire(str(rest.hostname), int(rest.port or 0))
-        self.grpc = Wire(grpc_host, int(grpc_port))
-        own = {
-            "BIGQUERY_DATASET": name,
-            "BIGQUERY_WRITE_METHOD": method,
-            "PUBSUB_TOPIC": name,
-            "PUBSUB_SUBSCRIPTION": f"{name}-pipeline",
-            "BIGQUERY_STREAMS_PER_TABLE": "1",
-        }
-        self.settings = read_settings(PipelineSettings, {**stack.environment, **own})
-        self.client: bigquery.Client = connect(self.settings)
-        create_tables(self.client, self.settings)
-        create_topics(self.settings, duplicate_every=duplicate_every)
-        environment = {
-            **os.environ,
-            **stack.environment,
-            **own,
-            "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{self.rest.port}",
-            "BIGQUERY_STORAGE_EMULATOR_HOST": f"127.0.0.1:{self.grpc.port}",
-        }
-        self._command = [str(beside_python("shopstream-pipeline")), "run"]
-        self._directory, self._environment = directory, environment
-        self._job = self._start()
-        self._publisher = pubsub_v1.PublisherClient()
-        self._topic = self._publisher.topic_path(self.settings.google_cloud_project, self.settings.pubsub_topic)
-
-    def _start(self) -> Part:
-        return start_part("job", self._command, self._directory, self._environment)
-
-    def kill_and_start_again(self) -> None:
-        """As the kernel would when memory is short: at any moment, without a word."""
-        self._job.process.kill()
-        self._job.process.wait()
-        self._job = self._start()
-
-    @property
-    def wires(self) -> tuple[Wire, Wire]:
-        """Both halves."""
-        return self.rest, self.grpc
-
-    def publish(self, data: bytes, **attributes: str) -> None:
-        self._publisher.publish(self._topic, data, **attributes).result(timeout=30)
-
-    def send(self, events: Sequence[dict[str, Any]]) -> None:
-        """As capture would: packed, some hundred a message."""
-        lines = [json.dumps(event).encode() for event in events]
-        for start in range(0, len(lines), LINES_PER_MESSAGE):
-            packed = pack("interaction", lines[start : start + LINES_PER_MESSAGE])
-            self.publish(packed.data, **packed.attributes)
-
-    def await_events(self, count: int) -> Tally:
-        """What is there once so many different events have met their fate."""
-        deadline, seen = time.monotonic() + AWAIT_SECONDS, -1
-        while (found := tally(self.client, self.settings)).events < count:
-            assert self._job.process.poll() is None, self._job.log.read_text()[-2000:]
-            assert time.monotonic() < deadline, f"{found.events} of {count}: {self._job.log.read_text()[-2000:]}"
-            if found.events > seen:
-                seen, deadline = found.events, time.monotonic() + AWAIT_SECONDS
-            time.sleep(0.3)
-        return found
-
-    def check(self, stored: int, failed: dict[str, int]) -> Tally:
-        """Nothing lost, nothing seen twice, every failure explained."""
-        found = self.await_events(stored + sum(failed.values()))
-        assert sum(found.stored.values()) == stored, self._job.log.read_text()[-2000:]
-        assert dict(found.failed) == failed
-        assert views_repeat_an_event(self.client, self.settings) == []
-        return found
-
-    def left_in_the_subscription(self) -> int:
-        """Messages that come again after the job has gone and its time to acknowledge is over."""
-        self._job.stop()
-        deadline = time.monotonic() + ACK_DEADLINE_SECONDS + 1
-        with pubsub_v1.SubscriberClient() as subscriber:
-            found = 0
-            while time.monotonic() < deadline:
-                pulled = subscriber.pull(subscription=self.settings.subscription_path, max_messages=100, timeout=30)
-                found += len(pulled.received_messages)
-        return found
-
-    def close(self) -> None:
-        self._job.stop()
-        for wire in self.wires:
-            wire.close()
-        self._publisher.transport.close()
-        self.client.close()
-
-
-def events(count: int, *, seed: int = 1, spread: timedelta = timedelta(0)) -> list[dict[str, Any]]:
-    """Clicks of some users, at times that are apart from their order by up to `spread`."""
-    random = Random(seed)
-    found = []
-    for number in range(count):
-        moment = START + timedelta(seconds=number / 100) + spread * random.uniform(-1, 1)
-        found.append(
-            {
-                "event_id": make_event_id(moment, random),
-                "event_type": "interaction",
-                "schema_version": 1,
-                "occurred_at": moment.isoformat(),
-                "source": "shop",
-                "user_id": f"u-{random.randrange(300)}",
-                "action": "click",
-                "product_id": f"p-{number}",
-            }
-        )
-    return found
-
-
 Start = Callable[..., Rig]
 
 
@@ -197,6 +69,45 @@ def test_the_job_is_killed_in_the_middle_of_its_writes(method: str, start: Start
         assert found.rows == EVENTS
 
 
+def test_bigquery_refuses_rows_while_the_job_runs(start: Start) -> None:
+    alone, together = {f"p-{number}" for number in (7, 700)}, {f"p-{number}" for number in (13, 1_300)}
+
+    def refuse(row: dict[str, Any]) -> Refusal:
+        if row.get("product_id") in alone:
+            return "row"
+        return "request" if row.get("product_id") in together else None
+
+    rig = start("streaming_inserts")
+    with refusing(rig.rest.server, refuse) as before_bigquery:
+        rig.rest.server = before_bigquery
+        rig.rest.set("open")
+        rig.send(events(EVENTS))
+        rig.check(EVENTS - 4, {"row_refused": 4})
+
+
+def test_a_table_lacks_a_column_that_some_events_have(start: Start) -> None:
+    rig = start("streaming_inserts")
+    sent = events(EVENTS)
+    for event in sent[::10]:
+        event["position"] = 3
+    with refusing(rig.rest.server, lambda row: "row" if row.get("position") else None) as before_bigquery:
+        rig.rest.server = before_bigquery
+        rig.rest.set("open")
+        rig.send(sent)
+        rig.check(EVENTS - EVENTS // 10, {"row_refused": EVENTS // 10})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bigquery_is_killed_and_comes_back(method: str, start: Start, stack: LocalStack) -> None:
+    rig = start(method)
+    sent = events(EVENTS)
+    rig.send(sent[: EVENTS // 2])
+    rig.await_events(EVENTS // 4)
+    rig.send(sent[EVENTS // 2 :])
+    stack.restart_bigquery()
+    rig.check(EVENTS, {})
+
+
 FAULTS: dict[str, tuple[Mode, bytes]] = {
     "refused": ("cut", b""),
     "silent": ("silent", b""),
@@ -204,6 +115,7 @@ FAULTS: dict[str, tuple[Mode, bytes]] = {
     "503": ("answer", http_answer(503)),
     "429": ("answer", http_answer(429)),
     "500 that is no JSON": ("answer", http_answer(500, b"<html>")),
+    "slow": ("slow", b""),
 }
 
 
@@ -215,7 +127,7 @@ def test_bigquery_breaks_in_every_way_while_the_job_runs(method: str, start: Sta
         some = sent[EVENTS * number : EVENTS * (number + 1)]
         rig.send(some[: EVENTS // 2])
         for wire in rig.wires:
-            wire.set(mode, answer)
+            wire.set(mode, answer, OUTAGE_SECONDS)
         rig.send(some[EVENTS // 2 :])
         time.sleep(OUTAGE_SECONDS)  # It lasts so long; what the job does meanwhile is its own affair.
         for wire in rig.wires:

@@ -62,8 +62,13 @@ def write(failures: list[FailedEvent], given: PipelineSettings) -> None:
     sink.start_bundle()
     for each in failures:
         sink.process(each)
-    sink.finish_bundle()
+    (written,) = sink.finish_bundle()
+    assert written.value == [each.model_copy(update={"job": sink_job(each, given)}) for each in failures]
     sink.teardown()
+
+
+def sink_job(failure: FailedEvent, given: PipelineSettings) -> str | None:
+    return None if failure.stage is Stage.CAPTURE else given.dataflow_job_name
 
 
 def copies(address: str) -> dict[str, list[dict[str, object]]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
@@ -45,13 +46,18 @@ def row(number: int, size: int = 10) -> Row:
 
 
 def write(rows: list[Row], address: str, retry_seconds: float = 30) -> list[FailedEvent]:
-    """One bundle through the sink; what left at the failure door."""
+    """One bundle through the sink; what left at the failure door. The others go on as stored."""
     sink = WriteEvents(settings(address), lambda: NOW, retry_seconds)
     sink.setup()
     sink.start_bundle()
-    left: list[TaggedOutput] = [*sink.process(rows), *sink.finish_bundle()]
+    left: list[Any] = [*sink.process(rows), *sink.finish_bundle()]
     sink.teardown()
-    return [getattr(output.value, "value", output.value) for output in left]
+    failed = [output.value for output in left if isinstance(output, TaggedOutput)]
+    failed = [getattr(value, "value", value) for value in failed]
+    batches = [getattr(output, "value", output) for output in left if not isinstance(output, TaggedOutput)]
+    refused = {failure.event_id for failure in failed}
+    assert [one for batch in batches for one in batch] == [one for one in rows if one.event_id not in refused]
+    return failed
 
 
 def test_requests_hold_at_most_500_rows_and_every_insert_id_is_the_event_id(bigquery: ScriptedBigQuery) -> None:
@@ -121,4 +127,4 @@ def test_a_failed_event_that_cannot_be_written_stops_the_bundle(bigquery: Script
         )
     )
     with pytest.raises(RuntimeError, match="unacknowledged"):
-        sink.finish_bundle()
+        list(sink.finish_bundle())
