@@ -1,18 +1,14 @@
 """A message is acknowledged when every line of it has met its fate: it is stored, or written as a failed event.
 
-Until then Pub/Sub keeps it, so that nothing is lost whatever dies. A message that is delivered again meanwhile has the
-same lines; it does not matter with which delivery they came.
-
-What is open is known to the process, so this serves a runner whose steps all run in one. Beam's state would serve
-others, but the runner that is used here never runs a step behind Flatten in a stream.
+Until then Pub/Sub keeps it, so that nothing is lost whatever dies. What is open is known to the process, so this serves
+a runner whose steps all run in one. Beam's state would serve others, but the runner that is used here never runs a step
+behind Flatten in a stream.
 """
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -25,56 +21,11 @@ from shopstream.schemas import CloudSettings, FailedEvent, Stage
 from .arrival import Delivered, Row
 from .clock import Clock
 from .counters import NAMESPACE, Counter
+from .open_messages import IDS_PER_REQUEST, News, open_messages
 
-FORGET_AFTER = timedelta(hours=1)
-"""Pub/Sub has long delivered a message again whose lines have not all met their fate by then."""
 _REQUEST_SECONDS = 30.0
-_IDS_PER_REQUEST = 1_000
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class News:
-    """What has become known of a message."""
-
-    message_id: str
-    ack_id: str = ""
-    lines: int | None = None
-    """How many it has; None where this does not say."""
-    settled: Sequence[int] = ()
-    """Places of lines that have met their fate."""
-
-
-@dataclass
-class Open:
-    """A message on its way."""
-
-    since: datetime
-    lines: int | None = None
-    ack_ids: list[str] = field(default_factory=list)
-    settled: set[int] = field(default_factory=set)
-
-
-Messages = dict[str, Open]
-"""By message_id."""
-
-
-def settle(messages: Messages, news: Sequence[News], now: datetime) -> list[str]:
-    """Enter the news, and forget messages that are done; returns their ack_ids."""
-    done: list[str] = []
-    for each in news:
-        message = messages.setdefault(each.message_id, Open(now))
-        message.settled.update(each.settled)
-        if each.lines is not None:
-            message.lines = each.lines
-            message.ack_ids.append(each.ack_id)
-        if len(message.settled) == message.lines:
-            done += message.ack_ids
-            del messages[each.message_id]
-    for message_id in [name for name, message in messages.items() if now - message.since > FORGET_AFTER]:
-        del messages[message_id]
-    return done
 
 
 @dataclass(frozen=True)
@@ -86,11 +37,6 @@ class Fates:
     stored: beam.PCollection[list[Row]]
     failed: Mapping[Stage, beam.PCollection[list[FailedEvent]]]
     """Those that are written, by where they failed."""
-
-
-_OPEN: defaultdict[str, Messages] = defaultdict(dict)
-"""Of this process, by subscription."""
-_lock = threading.Lock()
 
 
 def acknowledge(fates: Fates, settings: CloudSettings, now: Clock) -> None:
@@ -141,10 +87,9 @@ class _Tell(beam.DoFn):
 
     def finish_bundle(self) -> None:
         """Acknowledge what is done; a message for which that fails comes again, and is stored as the same events."""
-        with _lock:
-            done = settle(_OPEN[self._subscription], self._news, self._now())
-        for start in range(0, len(done), _IDS_PER_REQUEST):
-            some = done[start : start + _IDS_PER_REQUEST]
+        done = open_messages(self._subscription).settle(self._news, self._now())
+        for start in range(0, len(done), IDS_PER_REQUEST):
+            some = done[start : start + IDS_PER_REQUEST]
             try:
                 self._client.acknowledge(subscription=self._subscription, ack_ids=some, timeout=_REQUEST_SECONDS)
             except (GoogleAPICallError, RetryError) as error:

@@ -40,14 +40,16 @@ def run(setup_file: str | None, dry_run: bool) -> None:
 
     settings = settings_in_force()
     log_json()
-    if dry_run and settings.local:
-        raise SettingsError("--dry-run builds for Dataflow: unset PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST")
+    if dry_run and not settings.on_dataflow:
+        raise SettingsError(
+            "--dry-run builds for Dataflow: unset PUBSUB_EMULATOR_HOST, BIGQUERY_EMULATOR_HOST and BEAM_JOB_ENDPOINT"
+        )
     pipeline = streaming_pipeline(settings, utc_now, setup_file=setup_file, dry_run=dry_run)
-    if settings.local:
+    if not settings.on_dataflow:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         click.echo(f"The streaming job reads {settings.pubsub_subscription}; Ctrl-C stops it", err=True)
         try:
-            pipeline.run()
+            pipeline.run().wait_until_finish()
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
         return

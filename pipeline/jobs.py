@@ -12,6 +12,7 @@ from shopstream.schemas import SettingsError
 
 from .acknowledge import acknowledge
 from .clock import Clock
+from .counters import NAMESPACE
 from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
 from .options import PipelineSettings, beam_arguments
@@ -29,7 +30,7 @@ def streaming_pipeline(
     arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
     job = job_of(settings, FromSubscription(settings), now, streaming=True)
-    if settings.local:
+    if not settings.on_dataflow:
         acknowledging = partial(acknowledge, settings=settings, now=now)
         job = replace(job, source=PullMessages(settings, now), acknowledge=acknowledging)
     build(pipeline, job)
@@ -66,6 +67,8 @@ def counts(result: PipelineResult) -> dict[str, int]:
     """The job's counters by name, over all its steps."""
     totals: dict[str, int] = {}
     for counter in result.metrics().query()["counters"]:
+        if counter.key.metric.namespace != NAMESPACE:
+            continue  # Engines count for themselves as well.
         name = counter.key.metric.name
         totals[name] = totals.get(name, 0) + (counter.committed or 0)
     return totals

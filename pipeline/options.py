@@ -33,6 +33,20 @@ class PipelineSettings(CloudSettings):
         description="Name of the Dataflow job.",
     )
 
+    beam_job_endpoint: str | None = Field(
+        None,
+        pattern=r"^[^:/\s]+:\d+$",
+        description="host:port of a Beam job server (Flink, Prism) that is to run the job; unset to run it in this "
+        "process where emulators are named, and on Dataflow otherwise.",
+    )
+    beam_worker_pool: str | None = Field(
+        None,
+        pattern=r"^[^:/\s]+:\d+$",
+        description="host:port of Beam's Python worker pool, for the job server's workers; unset to have them in this "
+        "process. Back-fill only.",
+    )
+    beam_parallelism: int = Field(1, ge=1, le=10_000, description="Task slots to use on the job server.")
+
     bigquery_write_method: Literal["streaming_inserts", "storage_write"] = Field(
         "streaming_inserts",
         description="How events get into their raw tables: `streaming_inserts`, or `storage_write` for the Storage "
@@ -65,9 +79,10 @@ class PipelineSettings(CloudSettings):
         return tuple(self.test_traffic_prefixes.split(","))
 
     @property
-    def local(self) -> bool:
-        """Whether the job runs here, against emulators, instead of on Dataflow."""
-        return self.pubsub_emulator_host is not None or self.bigquery_emulator_host is not None
+    def on_dataflow(self) -> bool:
+        """Whether Dataflow runs the job: neither a job server nor an emulator is named."""
+        here = (self.beam_job_endpoint, self.pubsub_emulator_host, self.bigquery_emulator_host)
+        return all(address is None for address in here)
 
 
 def beam_arguments(
@@ -80,8 +95,10 @@ def beam_arguments(
     Raises:
         SettingsError: Google Cloud needs a setting that is missing, or only one emulator is named.
     """
-    if settings.local:
-        return [*_local_runner(settings, streaming=streaming), f"--project={settings.google_cloud_project}"]
+    if not settings.on_dataflow:
+        _refuse_half_a_stack(settings, streaming=streaming)
+        runner = _job_server(settings, streaming=streaming) or ["--runner=FnApiRunner"]
+        return [*runner, *(["--streaming"] if streaming else []), f"--project={settings.google_cloud_project}"]
     if settings.dataflow_staging is None:
         raise SettingsError(
             "DATAFLOW_STAGING is not set: Dataflow needs a gs:// folder. "
@@ -105,14 +122,36 @@ def beam_arguments(
     ]
 
 
-def _local_runner(settings: PipelineSettings, *, streaming: bool) -> list[str]:
+def _refuse_half_a_stack(settings: PipelineSettings, *, streaming: bool) -> None:
+    if settings.pubsub_emulator_host is None and settings.bigquery_emulator_host is None:
+        return
     if settings.bigquery_emulator_host is None:
         raise SettingsError("BIGQUERY_EMULATOR_HOST is not set though PUBSUB_EMULATOR_HOST is: name both or neither")
     if settings.bigquery_write_method == "storage_write" and settings.bigquery_storage_emulator_host is None:
         raise SettingsError("BIGQUERY_STORAGE_EMULATOR_HOST is not set: BIGQUERY_WRITE_METHOD=storage_write needs it")
     if streaming and settings.pubsub_emulator_host is None:
         raise SettingsError("PUBSUB_EMULATOR_HOST is not set though BIGQUERY_EMULATOR_HOST is: name both or neither")
-    return ["--runner=FnApiRunner", *(["--streaming"] if streaming else [])]
+
+
+def _job_server(settings: PipelineSettings, *, streaming: bool) -> list[str]:
+    if settings.beam_job_endpoint is None:
+        return []
+    if settings.beam_worker_pool is not None and streaming:
+        raise SettingsError(
+            "BEAM_WORKER_POOL is set: a streaming job acknowledges messages in the process of its steps, so it needs "
+            "them all in this one. Unset it, or use it for back-fill"
+        )
+    workers = (
+        ["--environment_type=LOOPBACK"]
+        if settings.beam_worker_pool is None
+        else ["--environment_type=EXTERNAL", f"--environment_config={settings.beam_worker_pool}"]
+    )
+    return [
+        "--runner=PortableRunner",
+        f"--job_endpoint={settings.beam_job_endpoint}",
+        f"--parallelism={settings.beam_parallelism}",
+        *workers,
+    ]
 
 
 def _code(settings: PipelineSettings, setup_file: str | None) -> list[str]:

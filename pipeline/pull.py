@@ -4,6 +4,7 @@ Beam's ReadFromPubSub runs on Dataflow and on one local runner, where it acknowl
 with it. Here a timer that sets itself again hands on what a thread has pulled, and acknowledge.py acknowledges.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -23,13 +24,20 @@ from shopstream.schemas import CloudSettings
 
 from .arrival import Delivered, Delivery
 from .clock import Clock
+from .open_messages import IDS_PER_REQUEST, open_messages
 
 MESSAGES_PER_PULL = 100
 PULLS_AHEAD = 2
-"""So many wait for the job; no more are pulled, for the time to acknowledge runs from then."""
+"""So many wait for the job, and no more are pulled: what is not needed yet is safer where it is."""
+HOLD_SECONDS = 10
+"""So soon what a killed job had pulled comes again."""
+_HOLD_EVERY_SECONDS = 3.0
 _IDLE_SECONDS = 0.05
 _PULL_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
+
+
+logger = logging.getLogger(__name__)
 
 
 class PullMessages(beam.PTransform):
@@ -57,7 +65,7 @@ class _Pull(beam.DoFn):
 
     def setup(self) -> None:
         """A thread that pulls."""
-        self._puller = _Puller(self._subscription)
+        self._puller = _Puller(self._subscription, self._now)
 
     @no_annotations
     def process(self, _: tuple[bytes, bytes], again: Any = beam.DoFn.TimerParam(AGAIN)) -> None:  # noqa: ANN401, B008
@@ -81,14 +89,16 @@ class _Pull(beam.DoFn):
 
 
 class _Puller:
-    """Pulls in a thread of its own, a little ahead."""
+    """Pulls in a thread of its own, a little ahead; another keeps the time to acknowledge from running out."""
 
-    def __init__(self, subscription: str) -> None:
-        self._subscription = subscription
+    def __init__(self, subscription: str, now: Clock) -> None:
+        self._subscription, self._now = subscription, now
+        self._open = open_messages(subscription)
         self._client = pubsub_v1.SubscriberClient()
         self._pulled: queue.Queue[list[ReceivedMessage] | Exception] = queue.Queue(PULLS_AHEAD)
         self._stopped = threading.Event()
         threading.Thread(target=self._run, name="pull", daemon=True).start()
+        threading.Thread(target=self._hold, name="hold", daemon=True).start()
 
     def take(self) -> list[ReceivedMessage]:
         """What is there, or comes in a moment.
@@ -124,4 +134,21 @@ class _Puller:
                 return
             else:
                 if answer.received_messages:
+                    self._open.hold([received.ack_id for received in answer.received_messages], self._now())
                     self._pulled.put(list(answer.received_messages))
+
+    def _hold(self) -> None:
+        while not self._stopped.wait(_HOLD_EVERY_SECONDS):
+            held = self._open.held(self._now())
+            for start in range(0, len(held), IDS_PER_REQUEST):
+                try:
+                    self._client.modify_ack_deadline(
+                        subscription=self._subscription,
+                        ack_ids=held[start : start + IDS_PER_REQUEST],
+                        ack_deadline_seconds=HOLD_SECONDS,
+                        timeout=HOLD_SECONDS,
+                        retry=None,
+                    )
+                except (exceptions.GoogleAPICallError, exceptions.RetryError, ValueError) as error:
+                    # ValueError: the client was closed meanwhile.
+                    logger.warning("messages not held", extra={"messages": len(held), "error": type(error).__name__})

@@ -20,6 +20,7 @@ import click
 
 from deploy.local.stack import LocalStack
 from deploy.local.tally import tally, views_repeat_an_event
+from deploy.local.topics import ACK_DEADLINE_SECONDS
 from tests.integration.faults.rig import METHODS, Rig, events
 from tests.integration.wire import Mode, http_answer
 
@@ -28,6 +29,7 @@ DUPLICATE_EVERY = 9
 """Every so many messages are delivered twice."""
 SLOW_SECONDS = 30.0
 STALLED_SECONDS = 180.0
+QUIET_SECONDS = ACK_DEADLINE_SECONDS + 5.0
 _TOO_EARLY = "1970-01-01T00:00:00+00:00"
 
 Break = Callable[[Rig, LocalStack, Random], float]
@@ -163,12 +165,16 @@ def _with_poison(made: Sequence[dict[str, Any]], random: Random) -> list[tuple[b
 
 
 def _await_all(rig: Rig, count: int) -> None:
-    """Until everything has met its fate, or nothing has for long."""
-    seen, deadline = -1, time.monotonic() + STALLED_SECONDS
-    while (found := tally(rig.client, rig.settings).events) < count and time.monotonic() < deadline:
-        if found > seen:
-            seen, deadline = found, time.monotonic() + STALLED_SECONDS
-            click.echo(f"\r{found:,} of {count:,} events   ", nl=False, err=True)
+    """Until everything has met its fate and nothing comes again, or nothing has moved for long."""
+    seen, moved = -1, time.monotonic()
+    while True:
+        found = tally(rig.client, rig.settings)
+        if found.rows > seen:
+            seen, moved = found.rows, time.monotonic()
+            click.echo(f"\r{found.events:,} of {count:,} events   ", nl=False, err=True)
+        patience = QUIET_SECONDS if found.events >= count else STALLED_SECONDS
+        if time.monotonic() - moved > patience:
+            break
         time.sleep(0.5)
     click.echo("", err=True)
 

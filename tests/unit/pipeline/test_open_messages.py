@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopstream.pipeline.acknowledge import FORGET_AFTER, Messages, News, settle
+from shopstream.pipeline.open_messages import FORGET_AFTER, Messages, News, OpenMessages, settle
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -57,3 +57,12 @@ def test_what_is_never_done_is_forgotten() -> None:
     settle(messages, [News("m", "a", 2)], NOW)
     settle(messages, [News("n", "b", 2)], NOW + FORGET_AFTER + timedelta(seconds=1))
     assert list(messages) == ["n"]
+
+
+def test_what_was_pulled_is_held_until_it_is_done_or_an_hour_has_gone() -> None:
+    opened = OpenMessages()
+    opened.hold(["a", "b"], NOW)
+    assert opened.held(NOW) == ["a", "b"]
+    assert opened.settle([News("m", "a", 1), News("m", settled=[0])], NOW) == ["a"]
+    assert opened.held(NOW + FORGET_AFTER) == ["b"]
+    assert opened.held(NOW + FORGET_AFTER + timedelta(seconds=1)) == []
