@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector bench-pipeline soak lock clean
+.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector bench-pipeline engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,14 @@ bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; render
 bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, four minutes; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.results
+
+.engines/flink.classpath: tests/engines/flink-job-server.xml
+	@mkdir -p .engines
+	mvn -q -B -f $< dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@.new
+	@mv $@.new $@
+
+engines: $(INSTALLED) .engines/flink.classpath ## The job on Flink, which Maven fetches; needs Java
+	$(BIN)/python -m pytest tests/engines
 
 soak: $(INSTALLED) ## 200,000 events through the job while things break around it, once a write method; ten minutes
 	$(BIN)/python -m tests.soak

@@ -129,3 +129,21 @@ def free_port() -> int:
     """A port nobody listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def await_port(port: int, seconds: float = 60.0) -> None:
+    """Return once somebody listens there.
+
+    Raises:
+        OSError: Nobody did in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
