@@ -51,9 +51,12 @@ def settle(messages: Messages, news: Sequence[News], now: datetime) -> list[str]
         if each.lines is not None:
             message.lines = each.lines
             message.ack_ids.append(each.ack_id)
+    # Not before all news are entered: two deliveries of a message may be among them.
+    for message_id in {each.message_id for each in news}:
+        message = messages[message_id]
         if len(message.settled) == message.lines:
             done += message.ack_ids
-            del messages[each.message_id]
+            del messages[message_id]
     for message_id in [name for name, message in messages.items() if now - message.since > FORGET_AFTER]:
         del messages[message_id]
     return done

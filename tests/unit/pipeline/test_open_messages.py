@@ -52,6 +52,13 @@ def test_a_message_without_lines_is_done_at_once() -> None:
     assert messages == {}
 
 
+def test_two_deliveries_that_come_together_are_both_done() -> None:
+    messages: Messages = {}
+    assert settle(messages, [News("m", settled=[0]), News("m", settled=[0])], NOW) == []
+    assert settle(messages, [News("m", "a", 1), News("m", "b", 1)], NOW) == ["a", "b"]
+    assert messages == {}
+
+
 def test_what_is_never_done_is_forgotten() -> None:
     messages: Messages = {}
     settle(messages, [News("m", "a", 2)], NOW)
