@@ -1,5 +1,6 @@
 """The command `shopstream-pipeline`: parses, calls one function, prints its answer."""
 
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,18 @@ def backfill(pattern: str, setup_file: str | None, as_json: bool) -> None:
     result.wait_until_finish()
     totals = counts(result)
     show(totals, as_json, lambda: [f"{count:>10,}  {name}" for name, count in sorted(totals.items())])
+
+
+@cli.command()
+@click.argument("image")
+def template(image: str) -> None:
+    """Print the spec of a Dataflow Flex Template whose code is in IMAGE (deploy/flex_template/Dockerfile), as JSON.
+
+    Example: shopstream-pipeline template europe-docker.example/shop/shopstream:1.0 > shopstream.json
+    """
+    from .flex_template import container_spec
+
+    click.echo(json.dumps(container_spec(image), indent=2))
 
 
 @cli.group()

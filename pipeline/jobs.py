@@ -1,5 +1,6 @@
 """The two runs of the flow: streaming from the subscription, and batch over files."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -24,11 +25,19 @@ from .write_streaming import InsertEvents
 
 
 def streaming_pipeline(
-    settings: PipelineSettings, now: Clock, *, setup_file: str | None = None, dry_run: bool = False
+    settings: PipelineSettings,
+    now: Clock,
+    *,
+    setup_file: str | None = None,
+    dry_run: bool = False,
+    options: Sequence[str] = (),
 ) -> beam.Pipeline:
-    """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph."""
+    """The job that reads the subscription until it is cancelled or drained; a dry run only builds Dataflow's graph.
+
+    Options of Beam that are given win over those that follow from the settings.
+    """
     arguments = beam_arguments(settings, streaming=True, setup_file=setup_file, dry_run=dry_run)
-    pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+    pipeline = beam.Pipeline(options=PipelineOptions([*arguments, *options]))
     job = job_of(settings, FromSubscription(settings), now, streaming=True)
     if not settings.on_dataflow:
         acknowledging = partial(acknowledge, settings=settings, now=now)

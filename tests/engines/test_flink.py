@@ -44,9 +44,11 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         *(f"--expansion-port={ports[2]}", f"--artifacts-dir={directory}/artifacts", "--flink-master=[local]"),
     ]
     pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={ports[3]}"]
+    # The pool starts what PATH calls python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     parts = [
         start_part("flink", server, directory, os.environ),
-        start_part("workers", pool, directory, os.environ),
+        start_part("workers", pool, directory, {**os.environ, "PATH": path}),
     ]
     try:
         await_port(ports[0])
