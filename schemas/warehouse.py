@@ -231,7 +231,28 @@ GROUP BY source, minute""",  # noqa: S608 - names from our own list
     )
 
 
+def _freshness() -> View:
+    selects = "\nUNION ALL\n".join(
+        f"""SELECT
+  '{event_type}' AS event_type, COUNT(*) AS row_count, MAX(occurred_at) AS last_occurred_at,
+  MAX(received_at) AS last_received_at, MAX(ingested_at) AS last_ingested_at,
+  APPROX_QUANTILES(TIMESTAMP_DIFF(ingested_at, received_at, MILLISECOND), 100)[OFFSET(50)] AS median_ms,
+  APPROX_QUANTILES(TIMESTAMP_DIFF(ingested_at, received_at, MILLISECOND), 100)[OFFSET(99)] AS p99_ms
+FROM `{{dataset}}{table.table.dataset}.{table.table.name}`
+WHERE received_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"""  # noqa: S608 - names from our own list
+        for event_type, table in RAW_TABLES.items()
+    )
+    return View(
+        FRESHNESS_VIEW,
+        Dataset.VIEWS,
+        "An event type, and how fresh its raw table is: rows of the last 24 hours, the latest times among them, and "
+        "how long they took from Pub/Sub to the pipeline's end, in milliseconds.",
+        selects,
+    )
+
+
 BALANCE_VIEW = "ledger_balance"
+FRESHNESS_VIEW = "freshness"
 MINUTES_VIEW = "ledger_minutes"
 FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
 
@@ -244,6 +265,7 @@ ALL_VIEWS: tuple[View, ...] = (
     *(_as_it_is(table) for table in FEATURES.values()),
     _balance(),
     _minutes(),
+    _freshness(),
 )
 
 

@@ -19,6 +19,7 @@ from . import core, sinks, whole_job
 from .events import lines
 
 BATCH_EVENTS, STREAM_EVENTS, PEER_EVENTS = 200_000, 200_000, 3_000
+TWO_WORKERS = "shopstream, two workers"
 PACKAGES = ("apache-beam", "pydantic", "msgspec", "pyarrow", "google-cloud-bigquery", "bqemulator")
 
 
@@ -32,6 +33,10 @@ def batch(settings: PipelineSettings, directory: Path) -> list[dict[str, Any]]:
         seconds = whole_job.batch_seconds(settings, file)
         rows.append(_row("shopstream", events, seconds))
         click.echo(f"batch {events:,}: {seconds:.1f} s", err=True)
+        if times > 1:
+            seconds = whole_job.batch_seconds(settings, file, workers=2)
+            rows.append(_row(TWO_WORKERS, events, seconds))
+            click.echo(f"batch {events:,}, two workers: {seconds:.1f} s", err=True)
         if times == 1:
             for name, with_beams_sink in (("the peer", True), ("the peer without its sink", False)):
                 seconds = whole_job.peer_batch_seconds(file, with_beams_sink=with_beams_sink)
@@ -52,22 +57,27 @@ def _row(name: str, events: int, seconds: float) -> dict[str, Any]:
 
 def streaming(stack: LocalStack) -> list[dict[str, Any]]:
     """The whole job from Pub/Sub on Beam's streaming local runner, and the peer."""
-    rates: dict[str, float] = {}
-    contestants: tuple[tuple[str, Callable[[PipelineSettings, int], float], int], ...] = (
+    taken: dict[str, whole_job.Taken] = {}
+    contestants: tuple[tuple[str, Callable[[PipelineSettings, int], whole_job.Taken], int], ...] = (
         ("shopstream, 500 events a message", whole_job.streaming_rate, STREAM_EVENTS),
         ("shopstream as it runs locally, on FnApiRunner", whole_job.streaming_here_rate, STREAM_EVENTS),
         ("the peer, one event a message", partial(whole_job.peer_streaming_rate, with_beams_sink=True), PEER_EVENTS),
         ("the peer without its sink", partial(whole_job.peer_streaming_rate, with_beams_sink=False), PEER_EVENTS),
     )
     for name, run, events in contestants:
-        topic = f"bench-{len(rates)}"
+        topic = f"bench-{len(taken)}"
         names = {"PUBSUB_TOPIC": topic, "PUBSUB_SUBSCRIPTION": f"{topic}-pipeline"}
         settings = read_settings(PipelineSettings, {**stack.environment, **names})
         create_topics(settings)
-        rates[name] = run(settings, events)
-        click.echo(f"streaming, {name}: {rates[name]:,.0f} events/s", err=True)
+        taken[name] = run(settings, events)
+        click.echo(f"streaming, {name}: {taken[name].rate:,.0f} events/s", err=True)
     return [
-        {"whole job, streaming, BundleBasedDirectRunner": name, "events/s": round(rate)} for name, rate in rates.items()
+        {
+            "whole job, streaming, BundleBasedDirectRunner": name,
+            "events/s": round(each.rate),
+            "MB more at the end than after a quarter": round(each.grown_mb, 1),
+        }
+        for name, each in taken.items()
     ]
 
 
@@ -81,8 +91,11 @@ def goals_of(
     share = one_core[-1]["share of pydantic's loop, %"]
     ours = {row["events"]: row for row in batches if row["whole job, batch, FnApiRunner"] == "shopstream"}
     rate = ours[BATCH_EVENTS]["events/s"]
-    peer, bare = (row["events/s"] for row in batches if row["whole job, batch, FnApiRunner"] != "shopstream")
+    two = {row["events"]: row for row in batches if row["whole job, batch, FnApiRunner"] == TWO_WORKERS}
+    peer, bare = (row["events/s"] for row in batches if row["whole job, batch, FnApiRunner"].startswith("the peer"))
     stream, _, peer_stream, bare_stream = (row["events/s"] for row in streams)
+    here = streams[1]
+    one_more, two_more = (rows[max(two)]["seconds"] - rows[BATCH_EVENTS]["seconds"] for rows in (ours, two))
     growth = ours[max(ours)]["seconds"] / ours[BATCH_EVENTS]["seconds"]
     appended = min(row["times streaming inserts"] for row in stored if row["into the emulator"] == "Storage Write API")
     return [
@@ -92,8 +105,15 @@ def goals_of(
         _times("streaming: times the peer", 50, stream / peer_stream),
         _times("streaming: times the peer without its sink", 50, stream / bare_stream),
         Goal("4 times the events: times the seconds", 4.6, round(growth, 2), growth <= 4.6),
+        _times("two workers: times the rate of one, start left out", 1.7, one_more / two_more),
+        Goal("streaming here: MB more at the end than after a quarter", 20, *_flat(here)),
         Goal("Storage Write API: times streaming inserts", 5, appended, appended >= 5),
     ]
+
+
+def _flat(row: dict[str, Any]) -> tuple[float, bool]:
+    grown = row["MB more at the end than after a quarter"]
+    return grown, grown <= 20
 
 
 def _times(goal: str, limit: float, measured: float) -> Goal:

@@ -1,10 +1,11 @@
 """The whole job on Beam's local runners into a null sink, beside the peer."""
 
 import gc
+import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -36,9 +37,10 @@ def _job(settings: PipelineSettings, source: beam.PTransform, *, streaming: bool
     return Job(source, enrich, NullSink(), CountOne(), utc_now)
 
 
-def batch_seconds(settings: PipelineSettings, file: Path) -> float:
-    """The job once over a file of lines, on FnApiRunner."""
-    return _timed(lambda pipeline: build(pipeline, _job(settings, FromFiles(str(file), utc_now), streaming=False)))
+def batch_seconds(settings: PipelineSettings, file: Path, workers: int = 1) -> float:
+    """The job once over a file of lines, on FnApiRunner; more than one worker are processes."""
+    job = _job(settings, FromFiles(str(file), utc_now), streaming=False)
+    return _timed(lambda pipeline: build(pipeline, job), workers)
 
 
 def peer_batch_seconds(file: Path, *, with_beams_sink: bool) -> float:
@@ -51,22 +53,33 @@ class _Bytes(beam.coders.BytesCoder):
     """Lines stay bytes."""
 
 
-def _timed(make: Callable[[beam.Pipeline], object]) -> float:
+def _timed(make: Callable[[beam.Pipeline], object], workers: int = 1) -> float:
     gc.collect()
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+    several = [f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"] if workers > 1 else []
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *several]))
     make(pipeline)
     began = time.perf_counter()
     pipeline.run().wait_until_finish()
     return time.perf_counter() - began
 
 
-def streaming_rate(settings: PipelineSettings, events: int) -> float:
+@dataclass(frozen=True)
+class Taken:
+    """How a stream was taken."""
+
+    rate: float
+    """Events a second."""
+    grown_mb: float
+    """By how much more memory was resident at the end than after a quarter."""
+
+
+def streaming_rate(settings: PipelineSettings, events: int) -> Taken:
     """Events a second of the streaming job on the peer's runner, from messages that wait in the emulator."""
     _publish_packed(settings, events)
     return _rate(events, lambda pipeline: build(pipeline, _job(settings, FromSubscription(settings), streaming=True)))
 
 
-def streaming_here_rate(settings: PipelineSettings, events: int) -> float:
+def streaming_here_rate(settings: PipelineSettings, events: int) -> Taken:
     """The same as the job runs on a laptop: on FnApiRunner, each message acknowledged when its events are taken."""
     _publish_packed(settings, events)
     pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
@@ -80,9 +93,9 @@ def streaming_here_rate(settings: PipelineSettings, events: int) -> float:
     null_sink.taken = 0
     running = Thread(target=_run_to_the_end, args=(pipeline,))
     running.start()
-    rate = _rate_of_taking(events)
+    taken = _rate_of_taking(events)
     running.join(_STALL_SECONDS)
-    return rate
+    return taken
 
 
 def _run_to_the_end(pipeline: beam.Pipeline) -> None:
@@ -99,7 +112,7 @@ def _publish_packed(settings: PipelineSettings, events: int) -> None:
         _publish(settings, packed.data, attributes)
 
 
-def peer_streaming_rate(settings: PipelineSettings, events: int, *, with_beams_sink: bool) -> float:
+def peer_streaming_rate(settings: PipelineSettings, events: int, *, with_beams_sink: bool) -> Taken:
     """The same of the peer, one event a message."""
     for line in lines(events):
         _publish(settings, line, {})
@@ -114,21 +127,30 @@ def _publish(settings: PipelineSettings, data: bytes, attributes: dict[str, Any]
     publisher.publish(topic, data, **attributes).result(timeout=60)
 
 
-def _rate(events: int, make: Callable[[beam.Pipeline], object]) -> float:
+def _rate(events: int, make: Callable[[beam.Pipeline], object]) -> Taken:
     gc.collect()
     null_sink.taken = 0
     pipeline = beam.Pipeline(options=PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"]))
     make(pipeline)
     result = pipeline.run()
-    rate = _rate_of_taking(events)
+    taken = _rate_of_taking(events)
     result.cancel()
-    return rate
+    return taken
 
 
-def _rate_of_taking(events: int) -> float:
+def _rate_of_taking(events: int) -> Taken:
     while null_sink.taken == 0:
         time.sleep(0.01)
     began, first = time.perf_counter(), null_sink.taken
+    early_mb = 0.0
     while null_sink.taken < events and time.perf_counter() - began < _STALL_SECONDS:
+        if not early_mb and null_sink.taken >= events / 4:
+            early_mb = _resident_mb()
         time.sleep(0.01)
-    return (null_sink.taken - first) / (time.perf_counter() - began)
+    rate = (null_sink.taken - first) / (time.perf_counter() - began)
+    return Taken(rate, _resident_mb() - (early_mb or _resident_mb()))
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6

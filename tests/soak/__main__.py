@@ -50,6 +50,8 @@ class Summary:
     """In the raw and failed tables; more than there are events where one was written twice."""
     views_that_repeat: list[str] = field(default_factory=list)
     left_in_the_subscription: int = 0
+    jobs_ended: list[str] = field(default_factory=list)
+    """Why the job ended by itself, each time it did; it was started again."""
     faults: dict[str, int] = field(default_factory=dict)
     seconds_of_faults: float = 0.0
     seconds: float = 0.0
@@ -133,10 +135,11 @@ def soak(method: str, count: int, seed: int, stack: LocalStack, directory: Path)
             fault = _slow if number == slow_round else FAULTS[name][0]
             rig.send_lines(some[len(some) // 2 :])
             summary.seconds_of_faults += fault(rig, stack, random)
+            _keep_running(rig, summary)
             told = "slow by 30 s" if number == slow_round else name
             summary.faults[told] = summary.faults.get(told, 0) + 1
             click.echo(f"\r{number + 1}/{ROUNDS} {told:20}", nl=False, err=True)
-        _await_all(rig, count)
+        _await_all(rig, count, summary)
         found = tally(rig.client, rig.settings)
         summary.stored, summary.failed, summary.rows = sum(found.stored.values()), dict(found.failed), found.rows
         summary.views_that_repeat = views_repeat_an_event(rig.client, rig.settings)
@@ -164,10 +167,18 @@ def _with_poison(made: Sequence[dict[str, Any]], random: Random) -> list[tuple[b
     return lines
 
 
-def _await_all(rig: Rig, count: int) -> None:
+def _keep_running(rig: Rig, summary: Summary) -> None:
+    """As whoever runs the job would."""
+    if why := rig.why_the_job_ended():
+        summary.jobs_ended.append(why)
+        rig.kill_and_start_again()
+
+
+def _await_all(rig: Rig, count: int, summary: Summary) -> None:
     """Until everything has met its fate and nothing comes again, or nothing has moved for long."""
     seen, moved = -1, time.monotonic()
     while True:
+        _keep_running(rig, summary)
         found = tally(rig.client, rig.settings)
         if found.rows > seen:
             seen, moved = found.rows, time.monotonic()
@@ -190,6 +201,7 @@ def _as_lines(summary: Summary) -> list[str]:
         f"  views that show an event twice: {', '.join(summary.views_that_repeat) or 'none'}",
         f"  {summary.rows - summary.stored - sum(summary.failed.values()):,} rows written twice, which views leave out",
         f"  {faults}",
+        *(f"  the job ended by itself: {why}" for why in summary.jobs_ended),
     ]
 
 

@@ -70,6 +70,10 @@ class Rig:
         self._job.process.wait()
         self._job = self._start()
 
+    def why_the_job_ended(self) -> str | None:
+        """The last of its log if it has ended by itself."""
+        return None if self._job.process.poll() is None else self._job.log.read_text()[-2000:]
+
     @property
     def wires(self) -> tuple[Wire, Wire]:
         """Both halves."""
@@ -92,7 +96,7 @@ class Rig:
         """What is there once so many different events have met their fate."""
         deadline, seen = time.monotonic() + AWAIT_SECONDS, -1
         while (found := tally(self.client, self.settings)).events < count:
-            assert self._job.process.poll() is None, self._job.log.read_text()[-2000:]
+            assert self.why_the_job_ended() is None, self.why_the_job_ended()
             assert time.monotonic() < deadline, f"{found.events} of {count}: {self._job.log.read_text()[-2000:]}"
             if found.events > seen:
                 seen, deadline = found.events, time.monotonic() + AWAIT_SECONDS
