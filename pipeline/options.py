@@ -36,14 +36,14 @@ class PipelineSettings(CloudSettings):
     beam_job_endpoint: str | None = Field(
         None,
         pattern=r"^[^:/\s]+:\d+$",
-        description="host:port of a Beam job server (Flink, Prism) that is to run the job; unset to run it in this "
+        description="host:port of a Beam job server (Flink, Prism) that is to run a back-fill; unset to run it in this "
         "process where emulators are named, and on Dataflow otherwise.",
     )
     beam_worker_pool: str | None = Field(
         None,
         pattern=r"^[^:/\s]+:\d+$",
         description="host:port of Beam's Python worker pool, for the job server's workers; unset to have them in this "
-        "process. Back-fill only.",
+        "process.",
     )
     beam_parallelism: int = Field(1, ge=1, le=10_000, description="Task slots to use on the job server.")
 
@@ -136,11 +136,8 @@ def _refuse_half_a_stack(settings: PipelineSettings, *, streaming: bool) -> None
 def _job_server(settings: PipelineSettings, *, streaming: bool) -> list[str]:
     if settings.beam_job_endpoint is None:
         return []
-    if settings.beam_worker_pool is not None and streaming:
-        raise SettingsError(
-            "BEAM_WORKER_POOL is set: a streaming job acknowledges messages in the process of its steps, so it needs "
-            "them all in this one. Unset it, or use it for back-fill"
-        )
+    if streaming:
+        raise SettingsError("BEAM_JOB_ENDPOINT is set, which serves back-fill only: unset it to run the streaming job")
     workers = (
         ["--environment_type=LOOPBACK"]
         if settings.beam_worker_pool is None

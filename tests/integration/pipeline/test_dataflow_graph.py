@@ -11,8 +11,8 @@ from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
 from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.jobs import streaming_pipeline
-from shopstream.pipeline.options import PipelineSettings
-from shopstream.schemas import read_settings
+from shopstream.pipeline.options import PipelineSettings, beam_arguments
+from shopstream.schemas import SettingsError, read_settings
 
 CLOUD = {"GOOGLE_CLOUD_PROJECT": "my-shop-project", "DATAFLOW_STAGING": "gs://my-shop-dataflow/jobs"}
 # A running job is updated by these names: changing one loses what the step had buffered.
@@ -56,6 +56,15 @@ def test_settings_alone_choose_the_runner() -> None:
     here = streaming_pipeline(read_settings(PipelineSettings, CLOUD | emulators), utc_now)
     assert type(here.runner).__name__ == "FnApiRunner"
     assert not here.options.get_all_options()["region"]
+
+
+def test_a_job_server_runs_a_backfill_and_no_stream() -> None:
+    settings = read_settings(PipelineSettings, CLOUD | {"BEAM_JOB_ENDPOINT": "127.0.0.1:8099", "BEAM_PARALLELISM": "2"})
+    arguments = beam_arguments(settings, streaming=False)
+    assert {"--runner=PortableRunner", "--job_endpoint=127.0.0.1:8099", "--parallelism=2"} <= set(arguments)
+    assert "--environment_type=LOOPBACK" in arguments
+    with pytest.raises(SettingsError, match="BEAM_JOB_ENDPOINT"):
+        streaming_pipeline(settings, utc_now)
 
 
 def test_the_command_builds_the_graph_and_says_so() -> None:
