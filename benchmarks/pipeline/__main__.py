@@ -104,6 +104,7 @@ def goals_of(
         _times("batch: times the peer without its sink", 5, rate / bare),
         _times("streaming: times the peer", 50, stream / peer_stream),
         _times("streaming: times the peer without its sink", 50, stream / bare_stream),
+        _times("streaming as it runs locally: times the peer without its sink", 50, here["events/s"] / bare_stream),
         Goal("4 times the events: times the seconds", 4.6, round(growth, 2), growth <= 4.6),
         _times("two workers: times the rate of one, start left out", 1.7, one_more / two_more),
         Goal("streaming here: MB more at the end than after a quarter", 20, *_flat(here)),
