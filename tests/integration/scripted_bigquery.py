@@ -47,12 +47,20 @@ def scripted_bigquery() -> Iterator[ScriptedBigQuery]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as port:
+        script.address = f"http://127.0.0.1:{port}"
+        yield script
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of an HTTP server on loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True  # A client may keep its connection for longer than the server is there.
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    script.address = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield script
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()

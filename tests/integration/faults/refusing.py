@@ -2,11 +2,12 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
+
+from tests.integration.scripted_bigquery import serving
 
 Refusal = Literal["row", "request"] | None
 """Whether BigQuery refuses this row alone, or any request that holds it with status 400."""
@@ -63,13 +64,5 @@ def refusing(server: tuple[str, int], refuse: Callable[[dict[str, Any]], Refusal
         def log_message(self, *_: object) -> None:
             pass
 
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    proxy.daemon_threads = True
-    thread = threading.Thread(target=proxy.serve_forever)
-    thread.start()
-    try:
-        yield "127.0.0.1", proxy.server_port
-    finally:
-        proxy.shutdown()
-        thread.join()
-        proxy.server_close()
+    with serving(Handler) as port:
+        yield "127.0.0.1", port
