@@ -16,6 +16,7 @@ from .clock import Clock
 from .counters import NAMESPACE
 from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
+from .local_runner import add_up_metrics_at_once
 from .options import PipelineSettings, beam_arguments
 from .pull import PullMessages
 from .sources import FromFiles, FromSubscription
@@ -40,6 +41,7 @@ def streaming_pipeline(
     pipeline = beam.Pipeline(options=PipelineOptions([*arguments, *options]))
     job = job_of(settings, FromSubscription(settings), now, streaming=True)
     if not settings.on_dataflow:
+        add_up_metrics_at_once()
         acknowledging = partial(acknowledge, settings=settings, now=now)
         job = replace(job, source=PullMessages(settings, now), acknowledge=acknowledging)
     build(pipeline, job)

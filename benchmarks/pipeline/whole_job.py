@@ -19,6 +19,7 @@ from shopstream.pipeline.acknowledge import Fates, acknowledge
 from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.enrich_in_visits import EnrichInVisits
 from shopstream.pipeline.graph import Job, build
+from shopstream.pipeline.local_runner import add_up_metrics_at_once
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.pull import PullMessages
 from shopstream.pipeline.sources import FromFiles, FromSubscription
@@ -82,6 +83,7 @@ def streaming_rate(settings: PipelineSettings, events: int) -> Taken:
 def streaming_here_rate(settings: PipelineSettings, events: int) -> Taken:
     """The same as the job runs on a laptop: on FnApiRunner, each message acknowledged when its events are taken."""
     _publish_packed(settings, events)
+    add_up_metrics_at_once()
     pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
 
     def acknowledge_and_stop(fates: Fates) -> None:
