@@ -21,7 +21,7 @@ from shopstream.schemas import CloudSettings, FailedEvent, Stage
 from .arrival import Delivered, Row
 from .clock import Clock
 from .counters import NAMESPACE, Counter
-from .open_messages import IDS_PER_REQUEST, News, open_messages
+from .open_messages import News, in_requests, open_messages
 
 _REQUEST_SECONDS = 30.0
 
@@ -88,8 +88,7 @@ class _Tell(beam.DoFn):
     def finish_bundle(self) -> None:
         """Acknowledge what is done; a message for which that fails comes again, and is stored as the same events."""
         done = open_messages(self._subscription).settle(self._news, self._now())
-        for start in range(0, len(done), IDS_PER_REQUEST):
-            some = done[start : start + IDS_PER_REQUEST]
+        for some in in_requests(done):
             try:
                 self._client.acknowledge(subscription=self._subscription, ack_ids=some, timeout=_REQUEST_SECONDS)
             except (GoogleAPICallError, RetryError) as error:

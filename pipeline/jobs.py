@@ -68,7 +68,7 @@ def job_of(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, s
     """What the flow is made of, by the settings."""
     enrich = EnrichInVisits(settings, now, streaming=streaming)
     if settings.bigquery_write_method == "storage_write":
-        sink: beam.PTransform = StorageWrites(settings, now, settings.bigquery_streams_per_table)
+        sink: beam.PTransform = StorageWrites(settings, now)
     else:
         sink = InsertEvents(settings, now)
     return Job(source, enrich, sink, WriteFailed(settings), now)

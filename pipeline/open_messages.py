@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 FORGET_AFTER = timedelta(hours=1)
 """Of a message whose lines have not all met their fate by then: it is let go, and Pub/Sub delivers it again."""
-IDS_PER_REQUEST = 1_000
-"""Of acknowledging and of holding; Pub/Sub takes requests up to 512 KiB."""
+_IDS_PER_REQUEST = 1_000
+"""Pub/Sub takes requests up to 512 KiB."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ def settle(messages: Messages, news: Sequence[News], now: datetime) -> list[str]
     for message_id in [name for name, message in messages.items() if now - message.since > FORGET_AFTER]:
         del messages[message_id]
     return done
+
+
+def in_requests(ack_ids: Sequence[str]) -> list[Sequence[str]]:
+    """As many at a time as Pub/Sub takes."""
+    return [ack_ids[start : start + _IDS_PER_REQUEST] for start in range(0, len(ack_ids), _IDS_PER_REQUEST)]
 
 
 class OpenMessages:

@@ -24,7 +24,7 @@ from shopstream.schemas import CloudSettings
 
 from .arrival import Delivered, Delivery
 from .clock import Clock
-from .open_messages import IDS_PER_REQUEST, open_messages
+from .open_messages import in_requests, open_messages
 
 MESSAGES_PER_PULL = 100
 PULLS_AHEAD = 2
@@ -35,7 +35,6 @@ _HOLD_EVERY_SECONDS = 3.0
 _IDLE_SECONDS = 0.05
 _PULL_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
-
 
 logger = logging.getLogger(__name__)
 
@@ -139,16 +138,15 @@ class _Puller:
 
     def _hold(self) -> None:
         while not self._stopped.wait(_HOLD_EVERY_SECONDS):
-            held = self._open.held(self._now())
-            for start in range(0, len(held), IDS_PER_REQUEST):
+            for some in in_requests(self._open.held(self._now())):
                 try:
                     self._client.modify_ack_deadline(
                         subscription=self._subscription,
-                        ack_ids=held[start : start + IDS_PER_REQUEST],
+                        ack_ids=some,
                         ack_deadline_seconds=HOLD_SECONDS,
                         timeout=HOLD_SECONDS,
                         retry=None,
                     )
                 except (exceptions.GoogleAPICallError, exceptions.RetryError, ValueError) as error:
                     # ValueError: the client was closed meanwhile.
-                    logger.warning("messages not held", extra={"messages": len(held), "error": type(error).__name__})
+                    logger.warning("messages not held", extra={"messages": len(some), "error": type(error).__name__})

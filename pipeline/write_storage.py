@@ -23,6 +23,7 @@ from .arrow_rows import arrow_schema
 from .batches import Batch
 from .clock import Clock
 from .counters import NAMESPACE, Counter
+from .options import PipelineSettings
 from .outcome import failed_event
 from .packed import pack_rows, unpack_rows
 from .retry import RETRY_SECONDS, retrying
@@ -37,14 +38,16 @@ MAX_ROWS_PER_APPEND = 5_000
 class StorageWrites(beam.PTransform):
     """Batches of rows to the raw tables; gives those stored, and the failed events of rows that BigQuery refuses."""
 
-    def __init__(self, settings: CloudSettings, now: Clock, streams_per_table: int) -> None:
+    def __init__(self, settings: PipelineSettings, now: Clock) -> None:
         super().__init__()
-        self._settings, self._now, self._streams = settings, now, streams_per_table
+        self._settings, self._now = settings, now
 
     @no_annotations
     def expand(self, rows: beam.PCollection[list[Row]]) -> DoOutputsTuple:
         """By stream, then append."""
-        by_stream = beam.ParDo(_ByStream(self._streams)).with_output_types(tuple[str, bytes])
+        by_stream = beam.ParDo(_ByStream(self._settings.bigquery_streams_per_table)).with_output_types(
+            tuple[str, bytes]
+        )
         append = beam.ParDo(_Append(self._settings, self._now)).with_output_types(Batch, failed=FailedEvent)
         return rows | "ByStream" >> by_stream | "Append" >> append.with_outputs(Step.FAILED, main=STORED)
 

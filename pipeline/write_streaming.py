@@ -1,5 +1,6 @@
 """Streaming inserts with insertId = event_id: at most 500 rows and 9 MB a request, backoff, failures by row."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ class Answer:
     refused: list[Refused]
 
 
-class StreamingInserts(beam.DoFn):
+class StreamingInserts(beam.DoFn, ABC):
     """Fills requests across the elements of a bundle; the bundle ends only when BigQuery has answered for every row."""
 
     def __init__(self, settings: CloudSettings, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -103,9 +104,9 @@ class StreamingInserts(beam.DoFn):
         self._tell(stored)
         return Answer(stored, [Refused(pending.origins[error.index], error) for error in errors])
 
+    @abstractmethod
     def _tell(self, stored: Sequence[Any]) -> None:
         """Count what BigQuery took."""
-        raise NotImplementedError
 
 
 class InsertEvents(beam.PTransform):
