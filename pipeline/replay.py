@@ -32,12 +32,12 @@ from .graph import Job, build
 from .options import PipelineSettings
 from .outcome import each
 from .retry import RETRY_SECONDS, retrying
+from .sources import LINES_PER_MESSAGE
 from .validate import validate
 from .warehouse import RowError, insert_rows
 
 AT_ONCE = 2_000
 """So many are read, sent round and marked before the next."""
-LINES_PER_MESSAGE = 500
 
 Fix = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Takes the fields of a failed event, gives them as they should have been, or None to leave the event alone."""
