@@ -27,7 +27,7 @@ def _state(client: bigquery.Client, settings: CloudSettings, table: WarehouseTab
         try:
             stored = client.get_table(place, timeout=REQUEST_SECONDS, retry=None)
         except exceptions.NotFound:
-            return f"{place} is missing; make it with `shopstream-pipeline tables create`"
+            return f"{place} is missing; make it with `shopstream-pipeline tables apply`"
     if stored.labels.get(CONTRACT_LABEL) != table.contract:
         return f"{place} was made from another contract"
     latest = ask(client, settings, f"SELECT MAX({table.table.partition_by}) AS latest FROM `{place}`")  # noqa: S608

@@ -125,7 +125,7 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"BigQuery does not answer: {type(error).__name__}") from error
     except exceptions.NotFound as error:
         raise SettingsError(
-            f"BigQuery has no such table: {_first_line(error)}. Make it with `shopstream-pipeline tables create`, "
+            f"BigQuery has no such table: {_first_line(error)}. Make it with `shopstream-pipeline tables apply`, "
             "or set GOOGLE_CLOUD_PROJECT and BIGQUERY_DATASET to where it is."
         ) from error
     except exceptions.GoogleAPICallError as error:

@@ -8,7 +8,8 @@ from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import BALANCE_VIEW, dataset_id
+from shopstream.schemas.views import BALANCE_VIEW
+from shopstream.schemas.warehouse import dataset_id
 
 from .warehouse import ask
 

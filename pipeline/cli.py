@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from google.api_core.exceptions import GoogleAPICallError
@@ -17,6 +17,10 @@ from shopstream.schemas.logs import log_json
 from .cli_failed import failed
 from .cli_parts import settings_in_force, show
 from .clock import utc_now
+from .table_changes import Refused
+
+if TYPE_CHECKING:
+    from .tables import Step
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,35 +100,40 @@ def template(image: str) -> None:
 
 @cli.group()
 def tables() -> None:
-    """Make the tables of the contract, or compare them with it."""
+    """Make the warehouse as the contract has it: datasets, tables, views."""
 
 
-@tables.command("create")
-@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
-def tables_create(as_json: bool) -> None:
-    """Make every dataset, table and view that is missing; what is there stays as it is.
+@tables.command("plan")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+def tables_plan(as_json: bool) -> None:
+    """Show what differs from the contract and what `apply` would do; exit status 1 where something differs.
 
-    Example: shopstream-pipeline tables create
+    Example: shopstream-pipeline tables plan
     """
-    from .tables import create_tables
+    from .tables import plan_tables
     from .warehouse import connect
 
     settings = settings_in_force()
-    _print_states(create_tables(connect(settings), settings), as_json)
+    steps = plan_tables(connect(settings), settings)
+    _print_steps(steps, as_json)
+    if not all(step.is_as_it_should_be for step in steps):
+        sys.exit(ExitStatus.FOUND)
 
 
-@tables.command("check")
-@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
-def tables_check(as_json: bool) -> None:
-    """Compare the warehouse with the contract; exit status 1 where they differ.
+@tables.command("apply")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def tables_apply(as_json: bool) -> None:
+    """Make what is missing and change what differs, where nothing is lost by it; otherwise do nothing, and say why.
 
-    Example: shopstream-pipeline tables check
+    Columns are added, relaxed and widened, never deleted. Exit status 1 where something is refused.
+
+    Example: shopstream-pipeline tables apply
     """
-    from .tables import check_tables
+    from .tables import apply_tables
     from .warehouse import connect
 
     settings = settings_in_force()
-    _print_states(list(check_tables(connect(settings), settings)), as_json)
+    _print_steps(apply_tables(connect(settings), settings), as_json)
 
 
 cli.add_command(failed)
@@ -196,14 +205,18 @@ def balance(as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
 
 
-def _print_states(states: Sequence[Any], as_json: bool) -> None:
-    show(
-        {state.name: state.state for state in states},
-        as_json,
-        lambda: [f"{s.state:8} {s.name}" for s in states],
-    )
-    if any(state.state in {"missing", "differs"} for state in states):
-        sys.exit(ExitStatus.FOUND)
+def _print_steps(steps: Sequence["Step"], as_json: bool) -> None:
+    from .tables import step_lines
+
+    values = [
+        {
+            "name": step.name,
+            "action": step.action,
+            "differences": [{"what": each.what, "refused": each.refused} for each in step.differences],
+        }
+        for step in steps
+    ]
+    show(values, as_json, lambda: list(step_lines(steps)))
 
 
 def main() -> None:
@@ -213,6 +226,9 @@ def main() -> None:
     except SettingsError as error:
         click.echo(f"shopstream-pipeline: {error}", err=True)
         sys.exit(ExitStatus.SETTINGS)
+    except Refused as error:
+        click.echo(f"shopstream-pipeline: {error}", err=True)
+        sys.exit(ExitStatus.FOUND)
     except (Unavailable, GoogleAPICallError) as error:
         click.echo(f"shopstream-pipeline: {error}", err=True)
         sys.exit(ExitStatus.UNAVAILABLE)

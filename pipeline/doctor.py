@@ -6,7 +6,7 @@ from google.cloud import pubsub_v1
 from shopstream.schemas import Unavailable
 
 from .options import PipelineSettings
-from .tables import check_tables
+from .tables import plan_tables
 from .warehouse import connect, unavailable_when_down
 
 _SECONDS = 10.0
@@ -30,7 +30,7 @@ def _subscription(settings: PipelineSettings) -> str:
 def _tables(settings: PipelineSettings) -> str:
     try:
         with unavailable_when_down("the check of the tables"):
-            wrong = [state for state in check_tables(connect(settings), settings) if state.state != "present"]
+            wrong = [step for step in plan_tables(connect(settings), settings) if not step.is_as_it_should_be]
     except Unavailable as error:
         return str(error)
-    return ", ".join(f"{state.name} {state.state}" for state in wrong) or "ok"
+    return ", ".join(f"{step.name}: {step.action}" for step in wrong) or "ok"

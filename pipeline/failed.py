@@ -10,7 +10,8 @@ from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import FAILED_VIEW, dataset_id
+from shopstream.schemas.views import FAILED_VIEW
+from shopstream.schemas.warehouse import dataset_id
 
 from .warehouse import ask
 

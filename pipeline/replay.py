@@ -220,4 +220,4 @@ def _mark(
         row_ids = [f"{mark.event_id}/{now.isoformat()}" for mark in some]
         errors: list[RowError] = retrying(RETRY_SECONDS)(insert_rows, client, table, documents, row_ids)
         if errors:
-            raise Unavailable(f"{table} refused {len(errors)} marks ({errors[0].detail}); compare it: tables check")
+            raise Unavailable(f"{table} refused {len(errors)} marks ({errors[0].detail}); compare it: tables plan")

@@ -11,9 +11,8 @@ from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings
 from shopstream.schemas.table import Dataset
+from shopstream.schemas.views import EVENT_VIEWS, FIRST_ARRIVED
 from shopstream.schemas.warehouse import (
-    EVENT_VIEWS,
-    FIRST_ARRIVED,
     RAW_TABLES,
     dataset_id,
     raw_table_id,

@@ -82,7 +82,7 @@ class WriteFailed(StreamingInserts):
         if refused:
             raise RuntimeError(
                 f"BigQuery refused {len(refused)} failed events ({refused[0].error.detail}); their messages stay "
-                "unacknowledged. Compare the table with its contract: shopstream-pipeline tables check"
+                "unacknowledged. Compare the table with its contract: shopstream-pipeline tables plan"
             )
 
 

@@ -6,7 +6,8 @@ from .events import EVENT_TYPES, AnyEvent
 from .failure import FailedEvent, Reason, Rejected, Stage, Unavailable
 from .message import Message, pack, unpack
 from .validation import read_event, write_event, write_fields
-from .warehouse import ALL_TABLES, ALL_VIEWS
+from .views import ALL_VIEWS
+from .warehouse import ALL_TABLES
 
 __all__ = [
     "ALL_TABLES",

@@ -10,7 +10,8 @@ from .events import EVENT_TYPES
 from .failure import Reason, Stage
 from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
-from .warehouse import ALL_VIEWS, FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, View, WarehouseTable
+from .views import ALL_VIEWS, View
+from .warehouse import FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, WarehouseTable
 
 _HEAD = """# Data dictionary
 

@@ -10,7 +10,7 @@ from shopstream.pipeline.arrival import Delivery, Line, Row
 from shopstream.pipeline.arrow_rows import arrow_schema
 from shopstream.pipeline.enrich import enrich
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.validate import validate
 from shopstream.pipeline.warehouse import connect, insert_rows
 from shopstream.pipeline.write_streams import WriteStreams
@@ -57,7 +57,7 @@ def measure(settings: PipelineSettings) -> list[dict[str, Any]]:
 def _insert(settings: PipelineSettings, event_type: str, requests: Sequence[list[Row]]) -> float:
     fresh = settings.model_copy(update={"bigquery_dataset": f"inserts_{event_type}"})
     client = connect(fresh)
-    create_tables(client, fresh)
+    apply_tables(client, fresh)
     table = raw_table_id(fresh, event_type)
     began = time.perf_counter()
     for rows in requests:
@@ -68,7 +68,7 @@ def _insert(settings: PipelineSettings, event_type: str, requests: Sequence[list
 
 def _append(settings: PipelineSettings, event_type: str, requests: Sequence[list[Row]]) -> float:
     fresh = settings.model_copy(update={"bigquery_dataset": f"appends_{event_type}"})
-    create_tables(connect(fresh), fresh)
+    apply_tables(connect(fresh), fresh)
     streams = WriteStreams(fresh)
     schema = arrow_schema(RAW_TABLES[event_type].columns)
     cursor: Cursor | None = None

@@ -29,7 +29,7 @@ _TOO_LARGE = 413
 _PASSING = frozenset({"stopped", "timeout", "backendError", "internalError", "rateLimitExceeded", "quotaExceeded"})
 """Reasons for which a row is not stored this time; it was not at fault. Any other reason refuses the row."""
 _WHAT_TO_DO: tuple[tuple[type[Exception], str], ...] = (
-    (exceptions.NotFound, "is not there: shopstream-pipeline tables create"),
+    (exceptions.NotFound, "is not there: shopstream-pipeline tables apply"),
     (exceptions.Forbidden, "may not be written, or a quota is used up: grant this account roles/bigquery.dataEditor"),
     (exceptions.Unauthorized, "does not accept the credentials: see GOOGLE_APPLICATION_CREDENTIALS"),
     (exceptions.TooManyRequests, "is asked too often; this passes"),
@@ -86,7 +86,7 @@ class BigQuery:
             refusals |= self._insert(request)
         if any(batch[place].event_type == FAILED_EVENT for place in refusals):
             # A failed event has nowhere else to go. Nothing is dropped for a table that is set up wrongly.
-            raise Unavailable(f"{failed_table_id(self._cloud)} refuses failed events: shopstream-pipeline tables check")
+            raise Unavailable(f"{failed_table_id(self._cloud)} refuses failed events: shopstream-pipeline tables plan")
         if refusals:
             raise RefusedInPart(dict(sorted(refusals.items())))
 
@@ -99,7 +99,7 @@ class BigQuery:
             except _ERRORS as error:
                 raise _translated(name, error) from None
             if found.labels.get(CONTRACT_LABEL) != table.contract:
-                raise Unavailable(f"{name} was made from another contract: shopstream-pipeline tables check")
+                raise Unavailable(f"{name} was made from another contract: shopstream-pipeline tables plan")
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,19 +1,23 @@
-"""Starts the BigQuery emulator with four corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
+"""Starts the BigQuery emulator with five corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
 
 python -m deploy.local.bigquery start --rest-port 0 --grpc-port 0 --project shopstream-local
 """
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any
 
 import bqemulator
 import grpc.aio
-from bqemulator.api.routes import tabledata
+from bqemulator.api.routes import tabledata, tables
 from bqemulator.cli import main
 from bqemulator.domain.events import TableDataChanged
 from bqemulator.grpc_api import write_servicer
+from bqemulator.storage.sql_identifiers import quoted_table_ref
+from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
 from bqemulator.versioning.snapshots import SnapshotManager
+from fastapi.routing import APIRoute
 
 CORRECTED = "1.4.0"
 """The version whose insides are known here; pyproject.toml pins it."""
@@ -61,6 +65,26 @@ def _server_with_threads(**options: Any) -> grpc.aio.Server:  # noqa: ANN401 - a
     return _server(ThreadPoolExecutor(MOST_CONNECTIONS), **options)
 
 
+_patch = tables.patch_table
+
+
+@wraps(_patch)
+async def _patch_with_columns(**arguments: Any) -> Any:  # noqa: ANN401 - as above
+    """A new schema would stand in the catalogue only; the table would not have the columns."""
+    answer = await _patch(**arguments)
+    if "schema" in await arguments["request"].json():
+        place = quoted_table_ref(*(arguments[name] for name in ("project_id", "dataset_id", "table_id")))
+        engine, fields = arguments["ctx"].engine, answer["schema"]["fields"]
+        async with engine.write_lock():
+            present = {row[0] for row in engine.execute(f"DESCRIBE {place}").fetchall()}
+            for field, (name, kind) in zip(fields, bq_schema_to_duckdb_columns(fields), strict=True):
+                if name not in present:
+                    engine.execute(f'ALTER TABLE {place} ADD COLUMN "{name}" {kind}')
+                elif field["type"] == "RECORD":
+                    engine.execute(f'ALTER TABLE {place} ALTER COLUMN "{name}" TYPE {kind}')
+    return answer
+
+
 def correct() -> None:
     """Put the corrections in place.
 
@@ -70,6 +94,9 @@ def correct() -> None:
     if bqemulator.__version__ != CORRECTED:
         raise RuntimeError(f"bqemulator {CORRECTED} is corrected here, not {bqemulator.__version__}")
     grpc.aio.server = _server_with_threads
+    for route in tables.router.routes:
+        if isinstance(route, APIRoute) and route.endpoint is _patch:
+            route.endpoint = _patch_with_columns
     SnapshotManager.record_change = _tell_without_a_copy  # type: ignore[method-assign]
     write_servicer._table_arrow_schema = _schema_with_nested_fields  # type: ignore[assignment]  # noqa: SLF001
 

@@ -10,7 +10,7 @@ from google.cloud import bigquery
 
 from shopstream.capture import Capture, Counter, open_capture
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
 
@@ -71,7 +71,7 @@ class Walk:
         self._job: Part | None = None
 
     def __enter__(self) -> Self:
-        create_tables(self.client, self.settings)
+        apply_tables(self.client, self.settings)
         create_topics(self.settings, duplicate_every=self._duplicate_every)
         command = [str(beside_python("shopstream-pipeline")), "run"]
         self._job = start_part("job", command, self._directory, self.environment)

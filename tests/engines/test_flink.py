@@ -13,7 +13,7 @@ import pytest
 from deploy.local.stack import LocalStack, beside_python, start_part
 from deploy.local.tally import tally, views_repeat_an_event
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
 from tests.integration.conftest import own_name
@@ -70,7 +70,7 @@ def test_a_backfill_on_two_task_slots_stores_every_event_once(
     environment = {**stack.environment, "BIGQUERY_DATASET": own_name(request), "BIGQUERY_WRITE_METHOD": method, **flink}
     settings = read_settings(PipelineSettings, environment)
     client = connect(settings)
-    create_tables(client, settings)
+    apply_tables(client, settings)
     lines = [json.dumps(event).encode() for event in events(EVENTS)]
     lines[7] = b"no event"
     for number in range(FILES):

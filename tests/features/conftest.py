@@ -15,7 +15,7 @@ from google.cloud import bigquery
 from deploy.local.stack import LocalStack
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import ask, connect, load_rows
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.schemas import read_settings
 from shopstream.schemas.warehouse import FEATURES, RAW_TABLES, WarehouseTable, dataset_id
 
@@ -67,7 +67,7 @@ class Cases:
 def cases(stack: LocalStack) -> Iterator[Cases]:
     settings = read_settings(FeatureSettings, {**stack.environment, "BIGQUERY_DATASET": "cases"})
     client = connect(settings)
-    create_tables(client, settings)
+    apply_tables(client, settings)
     yield Cases(client, settings)
     client.close()
 

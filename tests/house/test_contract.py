@@ -8,7 +8,8 @@ import pytest
 from shopstream.schemas import ALL_TABLES, ALL_VIEWS, EVENT_TYPES
 from shopstream.schemas.bigquery_schema import Column
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import BALANCE_VIEW, FRESHNESS_VIEW, MINUTES_VIEW, RAW_TABLES, REPLAYS, WarehouseTable
+from shopstream.schemas.views import BALANCE_VIEW, FRESHNESS_VIEW, MINUTES_VIEW
+from shopstream.schemas.warehouse import RAW_TABLES, REPLAYS, WarehouseTable
 
 ROOT = Path(__file__).parents[2]
 

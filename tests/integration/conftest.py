@@ -10,7 +10,7 @@ from google.cloud import bigquery
 from deploy.local.stack import LocalStack
 from deploy.local.topics import create_topics
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
 
@@ -53,7 +53,7 @@ def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[War
     }
     settings = read_settings(PipelineSettings, environment)
     client = connect(settings)
-    create_tables(client, settings)
+    apply_tables(client, settings)
     create_topics(settings)
     yield Warehouse(client, settings, environment)
     client.close()

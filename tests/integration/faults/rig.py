@@ -16,7 +16,7 @@ from deploy.local.stack import LocalStack, Part, beside_python, start_part
 from deploy.local.tally import Tally, tally, views_repeat_an_event
 from deploy.local.topics import ACK_DEADLINE_SECONDS, create_topics
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
 from shopstream.schemas.identifiers import make_event_id
@@ -46,7 +46,7 @@ class Rig:
         }
         self.settings = read_settings(PipelineSettings, {**stack.environment, **own})
         self.client: bigquery.Client = connect(self.settings)
-        create_tables(self.client, self.settings)
+        apply_tables(self.client, self.settings)
         create_topics(self.settings, duplicate_every=duplicate_every)
         environment = {
             **os.environ,

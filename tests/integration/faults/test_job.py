@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.local.stack import LocalStack
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.schemas.warehouse import raw_table_id
 from tests.integration.conftest import own_name
 from tests.integration.faults.refusing import Refusal, refusing
@@ -164,5 +164,5 @@ def test_a_table_is_missing_for_a_while(method: str, start: Start) -> None:
     rig.client.delete_table(raw_table_id(rig.settings, "interaction"), timeout=30)
     rig.send(events(EVENTS))
     time.sleep(OUTAGE_SECONDS)  # As above.
-    create_tables(rig.client, rig.settings)
+    apply_tables(rig.client, rig.settings)
     rig.check(EVENTS, {})

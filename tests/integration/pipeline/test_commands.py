@@ -28,14 +28,14 @@ def run(environment: Mapping[str, str], *arguments: str) -> subprocess.Completed
     )
 
 
-def test_creating_tables_twice_changes_nothing(warehouse: Warehouse) -> None:
-    environment = dict(warehouse.environment) | {"BIGQUERY_DATASET": "created_twice"}
-    first = json.loads(run(environment, "tables", "create", "--json").stdout)
+def test_applying_twice_changes_nothing(warehouse: Warehouse) -> None:
+    environment = dict(warehouse.environment) | {"BIGQUERY_DATASET": "applied_twice"}
+    first = json.loads(run(environment, "tables", "apply", "--json").stdout)
     assert len(first) == len(ALL_TABLES) + len(ALL_VIEWS)
-    assert set(first.values()) == {"created"}
-    again = json.loads(run(environment, "tables", "create", "--json").stdout)
-    assert set(again.values()) == {"present"}
-    assert run(environment, "tables", "check").returncode == 0
+    assert {step["action"] for step in first} == {"create"}
+    again = json.loads(run(environment, "tables", "apply", "--json").stdout)
+    assert {step["action"] for step in again} == {"keep"}
+    assert run(environment, "tables", "plan").returncode == 0
 
 
 def test_a_table_that_is_missing_or_differs_is_found(warehouse: Warehouse) -> None:
@@ -44,13 +44,13 @@ def test_a_table_that_is_missing_or_differs_is_found(warehouse: Warehouse) -> No
     table = warehouse.client.get_table(f"{place}.searches")
     table.labels = {"contract": "0000"}
     warehouse.client.update_table(table, ["labels"])
-    done = run(warehouse.environment, "tables", "check", "--json")
+    done = run(warehouse.environment, "tables", "plan", "--json")
     assert done.returncode == 1
-    states = json.loads(done.stdout)
-    assert (states[f"{place}.orders"], states[f"{place}.searches"]) == ("missing", "differs")
+    steps = {step["name"]: step["action"] for step in json.loads(done.stdout)}
+    assert (steps[f"{place}.orders"], steps[f"{place}.searches"]) == ("create", "change")
     doctor = run(warehouse.environment, "doctor")
     assert doctor.returncode == 1
-    assert "orders missing" in doctor.stdout
+    assert "orders: create" in doctor.stdout
 
 
 def test_tables_are_partitioned_by_day_and_expire(warehouse: Warehouse) -> None:
@@ -112,7 +112,7 @@ def test_a_wrong_setting_is_one_sentence_and_status_2(environment: dict[str, str
 
 def test_a_warehouse_that_does_not_answer_is_status_75(warehouse: Warehouse) -> None:
     gone = dict(warehouse.environment) | {"BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1"}
-    done = run(gone, "tables", "create")
+    done = run(gone, "tables", "plan")
     assert done.returncode == 75, done.stderr
     assert "Traceback" not in done.stderr
 

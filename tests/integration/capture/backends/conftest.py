@@ -20,7 +20,7 @@ import requests
 from deploy.local.stack import LocalStack, beside_python
 from shopstream.capture.backends import Batch
 from shopstream.capture.spool_format import Record
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import (
     CloudSettings,
@@ -163,7 +163,7 @@ def bigquery_dataset(stack: LocalStack, request: pytest.FixtureRequest) -> str:
     dataset = f"t_{request.module.__name__.rpartition('.')[2]}"
     settings = read_settings(CloudSettings, {**stack.environment, "BIGQUERY_DATASET": dataset})
     client = connect(settings)
-    create_tables(client, settings)
+    apply_tables(client, settings)
     client.close()
     return dataset
 

@@ -21,7 +21,7 @@ from deploy.local.stack import LocalStack
 from shopstream.capture import CaptureSettings
 from shopstream.capture.backends import Backend, BackendOn, backends_on
 from shopstream.capture.spool_format import Record
-from shopstream.pipeline.tables import create_tables
+from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import CloudSettings, FailedEvent, read_event, read_settings, unpack
 from shopstream.schemas.events import Search
@@ -261,7 +261,7 @@ class BigQueryEnd(OnAWire):
         assert fault == "missing"
         name = failed_table_id(self.cloud)
         self.client.delete_table(name, timeout=60, retry=None)
-        return lambda: create_tables(self.client, self.cloud)
+        return lambda: apply_tables(self.client, self.cloud)
 
     def close(self) -> None:
         super().close()

@@ -119,7 +119,7 @@ def test_a_request_refused_as_a_whole_is_halved_until_the_row_is_found(
 
 def test_a_table_that_refuses_failed_events_is_set_up_wrongly(scripted: ScriptedBigQuery, events: Any) -> None:
     scripted.answer = lambda _: says("invalid", 0)
-    with pytest.raises(Unavailable, match="failed_events refuses failed events: shopstream-pipeline tables check"):
+    with pytest.raises(Unavailable, match="failed_events refuses failed events: shopstream-pipeline tables plan"):
         backend_of(scripted).send((events.failed(),))
 
 

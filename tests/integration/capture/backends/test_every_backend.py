@@ -138,7 +138,7 @@ def test_what_a_backend_says_tells_where_and_what_to_do(far_end: FarEnd, events:
     backend = far_end.backend()
     backend.send(events.mixed())
     far_end.begin("missing" if far_end.name != "redis" else "wrong type")
-    with pytest.raises(Unavailable, match=r"topic|tables create|create it|CAPTURE_[A-Z_]+"):
+    with pytest.raises(Unavailable, match=r"topic|tables apply|create it|CAPTURE_[A-Z_]+"):
         backend.check()
 
 

@@ -1,0 +1,79 @@
+"""The views of events, of failed events and of what feature jobs compute."""
+
+from ..table import Dataset
+from ..warehouse import FAILED_TABLE, RAW_TABLES, REPLAYS, WarehouseTable
+from .view import View
+
+FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
+FRESHNESS_VIEW = "freshness"
+
+FIRST_ARRIVED = "PARTITION BY event_id ORDER BY received_at, ingested_at"
+"""Of several rows of one event the one that counts is that which arrived first."""
+
+
+def event_view(table: WarehouseTable) -> View:
+    """What is closed, and of what arrived since each event that is not in there."""
+    name = table.table.name
+    columns = ", ".join(column["name"] for column in table.columns)
+    stable, raw = (f"`{{dataset}}{dataset}.{name}`" for dataset in (Dataset.STABLE, Dataset.RAW))
+    return View(
+        name,
+        Dataset.VIEWS,
+        f"{table.description} Each event_id once, whatever was delivered twice.",
+        f"""SELECT {columns} FROM {stable}
+UNION ALL
+SELECT {columns} FROM {raw}
+WHERE received_at >= '{{raw_from}}' AND event_id NOT IN (SELECT event_id FROM {stable})
+QUALIFY ROW_NUMBER() OVER ({FIRST_ARRIVED}) = 1""",  # noqa: S608 - names from our own list
+    )
+
+
+def failed_view() -> View:
+    """Each failed event once."""
+    failed, replays = (f"`{{dataset}}{table.table.dataset}.{table.table.name}`" for table in (FAILED_TABLE, REPLAYS))
+    return View(
+        FAILED_VIEW,
+        Dataset.FAILED,
+        f"{FAILED_TABLE.description} Each event_id once, with when it was last replayed and what came of it.",
+        f"""SELECT failures.*, replays.replayed_at, replays.outcome AS replay_outcome
+FROM (
+  SELECT * FROM {failed} WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, failed_at) = 1
+) AS failures
+LEFT JOIN (
+  SELECT event_id, replayed_at, outcome FROM {replays} WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY replayed_at DESC) = 1
+) AS replays ON replays.event_id = failures.event_id""",  # noqa: S608 - names from our own list
+    )
+
+
+def as_it_is(table: WarehouseTable) -> View:
+    """A table in which everything is there once already."""
+    place = table.table
+    return View(
+        place.name,
+        Dataset.VIEWS,
+        table.description,
+        f"SELECT * FROM `{{dataset}}{place.dataset}.{place.name}`",  # noqa: S608 - names from our own list
+    )
+
+
+def freshness() -> View:
+    """How fresh the raw tables are."""
+    selects = "\nUNION ALL\n".join(
+        f"""SELECT
+  '{event_type}' AS event_type, COUNT(*) AS row_count, MAX(occurred_at) AS last_occurred_at,
+  MAX(received_at) AS last_received_at, MAX(ingested_at) AS last_ingested_at,
+  APPROX_QUANTILES(TIMESTAMP_DIFF(ingested_at, received_at, MILLISECOND), 100)[OFFSET(50)] AS median_ms,
+  APPROX_QUANTILES(TIMESTAMP_DIFF(ingested_at, received_at, MILLISECOND), 100)[OFFSET(99)] AS p99_ms
+FROM `{{dataset}}{table.table.dataset}.{table.table.name}`
+WHERE received_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"""  # noqa: S608 - names from our own list
+        for event_type, table in RAW_TABLES.items()
+    )
+    return View(
+        FRESHNESS_VIEW,
+        Dataset.VIEWS,
+        "An event type, and how fresh its raw table is: rows of the last 24 hours, the latest times among them, and "
+        "how long they took from Pub/Sub to the pipeline's end, in milliseconds.",
+        selects,
+    )

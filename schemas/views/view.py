@@ -1,0 +1,28 @@
+"""What people query: a statement with a name."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from ..bigquery_schema import contract_hash
+from ..table import Dataset
+
+
+@dataclass(frozen=True)
+class View:
+    """What people query in place of a table that may hold an event twice."""
+
+    name: str
+    dataset: Dataset
+    description: str
+    statement: str
+    """Standard SQL; `{dataset}` stands for the setting BIGQUERY_DATASET with its project, `{raw_from}` for a day."""
+
+    def text(self, dataset: str, raw_from: date = date.min) -> str:
+        """The statement for project.dataset; raw rows received before raw_from are known to be in the stable tables."""
+        return self.statement.format(dataset=dataset, raw_from=raw_from.isoformat())
+
+    @cached_property
+    def contract(self) -> str:
+        """The value of the view's `contract` label: a short name for exactly this text."""
+        return contract_hash([{"description": self.description, "statement": self.statement}])
