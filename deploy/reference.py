@@ -17,10 +17,11 @@ from shopstream import capture
 from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counter as CaptureCounter
+from shopstream.ml_features.settings import FeatureSettings
 from shopstream.pipeline.counters import Counter as PipelineCounter
 from shopstream.pipeline.counters import Distribution
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.schemas import CloudSettings, RedisSettings, Settings, data_dictionary
+from shopstream.schemas import CloudSettings, Settings, data_dictionary
 from shopstream.schemas.environment import variable_names
 
 _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
@@ -28,7 +29,7 @@ _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
     ("Capture", capture.CaptureSettings, None),
     ("The HTTP collector: `shopstream-capture serve`", CollectorSettings, None),
     ("The streaming job and back-fill", PipelineSettings, CloudSettings),
-    ("Feature jobs and the reader; REDIS_URL is capture's Redis backend's too", RedisSettings, None),
+    ("Feature jobs and the reader; REDIS_URL is capture's Redis backend's too", FeatureSettings, CloudSettings),
 )
 _COUNTERS: tuple[tuple[str, type[StrEnum]], ...] = (
     ("Capture: `capture.counts()`, `shopstream-capture status`", CaptureCounter),

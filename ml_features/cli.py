@@ -37,9 +37,12 @@ def cli() -> None:
 def run(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
     """Compute TABLES (all when none is named) for one day; running again gives the same.
 
+    Tables by day are computed for the days before it too, so that what came late is in them. Queries are told for
+    whole windows: the table `queries` gets rows on the last day of one, and then stays as it is.
+
     Example: shopstream-features run --as-of 2026-11-20
     """
-    _run(_named(tables), [as_of.date()], as_json)
+    _run([(table, as_of.date(), None) for table in _named(tables)], as_json)
 
 
 @cli.command()
@@ -54,8 +57,18 @@ def backfill(tables: tuple[str, ...], first: datetime, last: datetime, as_json: 
     """
     if last < first:
         raise SettingsError("--to is a day before --from")
+    chosen = _named(tables)
+    by_day = [table for table in chosen if table.place.days_per_run > 1]
     days = [first.date() + timedelta(days=day) for day in range((last - first).days + 1)]
-    _run(_named(tables), days, as_json)
+    by_as_of = [table for table in chosen if table.place.days_per_run == 1]
+    _run(
+        [
+            # Tables by day take all days at once, and first: those by as_of read them.
+            *((table, last.date(), first.date()) for table in by_day),
+            *((table, day, None) for day, table in product(days, by_as_of)),
+        ],
+        as_json,
+    )
 
 
 @cli.command()
@@ -170,15 +183,15 @@ def _named(tables: Sequence[str]) -> list[FeatureTable]:
     return [table for name, table in catalog().items() if not chosen or name in chosen]
 
 
-def _run(tables: Sequence[FeatureTable], days: Iterable[date], as_json: bool) -> None:
+def _run(runs: Iterable[tuple[FeatureTable, date, date | None]], as_json: bool) -> None:
     from .job import run as run_table
     from .warehouse import connect
 
     settings = _settings()
     client = connect(settings)
 
-    for as_of, table in product(days, tables):
-        result = run_table(client, settings, table, as_of, datetime.now(UTC))
+    for table, as_of, first_day in runs:
+        result = run_table(client, settings, table, as_of, datetime.now(UTC), first_day=first_day)
         warnings = [str(finding) for finding in result.warnings]
         row = {"table": result.table, "as_of": str(result.as_of), "rows": result.rows, "seconds": result.seconds}
         line = f"{result.as_of}  {result.table:16} {result.rows:>10,} rows {result.seconds:>8.2f} s"

@@ -4,7 +4,6 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings, Unavailable
-from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import CONTRACT_LABEL, FEATURES, WarehouseTable, dataset_id
 
 from .warehouse import REQUEST_SECONDS, ask, translated
@@ -22,7 +21,7 @@ def findings(client: bigquery.Client, settings: CloudSettings) -> dict[str, str]
 
 
 def _state(client: bigquery.Client, settings: CloudSettings, table: WarehouseTable) -> str:
-    place = f"{dataset_id(settings, Dataset.FEATURES)}.{table.table.name}"
+    place = f"{dataset_id(settings, table.table.dataset)}.{table.table.name}"
     with translated():
         try:
             stored = client.get_table(place, timeout=REQUEST_SECONDS, retry=None)

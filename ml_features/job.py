@@ -1,4 +1,4 @@
-"""One feature table for one date: query, check, replace exactly that partition."""
+"""One feature table for one date, or for a few days: query, check, replace exactly those partitions."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,21 +10,25 @@ from typing import Any
 from google.cloud import bigquery
 from pydantic import BaseModel
 
-from shopstream.schemas import CloudSettings
-from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import dataset_id
 
+from .anonymise import told_queries
 from .catalog import FeatureTable
 from .models import reorder
-from .warehouse import REQUEST_SECONDS, Row, as_of_parameter, ask, load_rows, retrying, translated
+from .parameters import Days, parameters
+from .settings import FeatureSettings
+from .warehouse import REQUEST_SECONDS, Row, ask, load_rows, retrying, translated
 
 CANDIDATE_HOURS = 1
 """A candidate left behind by a killed job deletes itself after this long: it is about people."""
 
-Fit = Callable[[Sequence[Mapping[str, Any]], date], Sequence[BaseModel]]
+Finish = Callable[[Sequence[Mapping[str, Any]], date, FeatureSettings], Sequence[BaseModel]]
 
-FITTED: Mapping[str, Fit] = {"reorder_weights": reorder.fit}
-"""Tables whose query gives what a model is fitted on instead of the rows themselves."""
+FINISHED: Mapping[str, Finish] = {
+    "reorder_weights": lambda pairs, as_of, _: reorder.fit(pairs, as_of),
+    "queries": told_queries,
+}
+"""Tables whose query gives what Python makes the rows of: pairs a model is fitted on, exact counts of users."""
 
 
 class CheckFailed(Exception):
@@ -50,15 +54,25 @@ class RunResult:
     table: str
     as_of: date
     rows: int
-    """Rows of the partition as it is now."""
+    """Rows of the partitions as they are now."""
     seconds: float
     warnings: tuple[Finding, ...]
 
 
-def run(client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date, now: datetime) -> RunResult:
-    """Compute the table's rows for as_of, check them, and put them in place of what its partition held.
+def run(
+    client: bigquery.Client,
+    settings: FeatureSettings,
+    table: FeatureTable,
+    as_of: date,
+    now: datetime,
+    *,
+    first_day: date | None = None,
+) -> RunResult:
+    """Compute the table's rows for as_of, check them, and put them in place of what its partitions held.
 
-    Running twice gives the same. `now` only says when a candidate left behind deletes itself.
+    Tables by day are computed from first_day on, or for as many days as late events need. Then rows of users who do
+    not allow the table's purpose are deleted, of whatever day. Running twice gives the same. `now` only says when a
+    candidate left behind deletes itself.
 
     Raises:
         CheckFailed: A check headed `-- fail:` returned rows; nothing was replaced.
@@ -66,36 +80,60 @@ def run(client: bigquery.Client, settings: CloudSettings, table: FeatureTable, a
         SettingsError: A table is missing.
     """
     started = time.perf_counter()
-    with _candidate(client, settings, table, as_of, now) as candidate:
-        _fill(client, settings, table, as_of, candidate)
-        found = _judge(client, settings, table, as_of, f"SELECT * FROM `{candidate}`")  # noqa: S608 - our own name
-        if broken := [finding for finding in found if finding.verdict == "fail"]:
-            raise CheckFailed(
-                f"{table.name} for {as_of} was not replaced: " + "; ".join(str(finding) for finding in broken)
-            )
-        _replace(client, settings, table, as_of, candidate)
-    return RunResult(
-        table.name,
-        as_of,
-        _count(client, settings, table, as_of),
-        round(time.perf_counter() - started, 3),
-        tuple(found),
-    )
+    days = days_of(table, as_of, first_day)
+    found: list[Finding] = []
+    if not (table.place.published_once and _count(client, settings, table, days)):
+        with _candidate(client, settings, table, as_of, now) as candidate:
+            _fill(client, settings, table, days, candidate)
+            found = _judge(client, settings, table, days, f"SELECT * FROM `{candidate}`")  # noqa: S608 - our own name
+            if broken := [finding for finding in found if finding.verdict == "fail"]:
+                raise CheckFailed(
+                    f"{table.name} for {as_of} was not replaced: " + "; ".join(str(finding) for finding in broken)
+                )
+            _replace(client, settings, table, days, candidate)
+    if table.place.purpose is not None:
+        forget_withdrawn(client, settings, table)
+    rows = _count(client, settings, table, days)
+    return RunResult(table.name, as_of, rows, round(time.perf_counter() - started, 3), tuple(found))
 
 
-def check(client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date) -> list[Finding]:
+def days_of(table: FeatureTable, as_of: date, first_day: date | None = None) -> Days:
+    """The days a run for as_of computes: of a table by as_of that one, of a table by day some before it too."""
+    if table.place.days_per_run == 1:
+        return Days(as_of, as_of)
+    return Days(first_day or as_of - timedelta(days=table.place.days_per_run - 1), as_of)
+
+
+def check(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, as_of: date) -> list[Finding]:
     """The checks that the stored partition breaks."""
     stored = f"SELECT * FROM `{_place(settings, table)}` WHERE {table.place.partition_by} = @as_of"  # noqa: S608 - our names
-    return _judge(client, settings, table, as_of, stored)
+    return _judge(client, settings, table, Days(as_of, as_of), stored)
 
 
-def _place(settings: CloudSettings, table: FeatureTable) -> str:
-    return f"{dataset_id(settings, Dataset.FEATURES)}.{table.name}"
+def forget_withdrawn(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable) -> None:
+    """Delete the rows, of every day, of users who do not allow what the table is for.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    # Where a use is allowed unless refused, only refusals matter; otherwise whoever has not agreed goes.
+    which = "IN (SELECT user_id FROM consent_states WHERE NOT granted"
+    if not settings.allowed_otherwise:
+        which = "NOT IN (SELECT user_id FROM consent_states WHERE granted"
+    statement = (
+        f"DELETE FROM `{_place(settings, table)}` "  # noqa: S608 - our own names
+        f"WHERE user_id IS NOT NULL AND user_id {which} AND purpose = '{table.place.purpose}')"
+    )
+    ask(client, settings, statement)
+
+
+def _place(settings: FeatureSettings, table: FeatureTable) -> str:
+    return f"{dataset_id(settings, table.place.dataset)}.{table.name}"
 
 
 @contextmanager
 def _candidate(
-    client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date, now: datetime
+    client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, as_of: date, now: datetime
 ) -> Iterator[bigquery.Table]:
     """An empty table with the columns of the feature table, gone afterwards."""
 
@@ -116,20 +154,21 @@ def _candidate(
 
 
 def _fill(
-    client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date, candidate: bigquery.Table
+    client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days, candidate: bigquery.Table
 ) -> None:
-    if fit := FITTED.get(table.name):
-        pairs = ask(client, settings, table.query, [as_of_parameter(as_of)])
-        load_rows(client, candidate, [row.model_dump(mode="json") for row in fit(pairs, as_of)])
+    if finish := FINISHED.get(table.name):
+        found = ask(client, settings, table.query, parameters(settings, days, table.query))
+        rows = finish(found, days.last, settings)
+        load_rows(client, candidate, [row.model_dump(mode="json") for row in rows])
         return
     names = ", ".join(f"`{name}`" for name in table.columns)
     # Columns by name: the query may give them in any order. It is a whole statement, so that it also runs alone.
     statement = f"INSERT INTO `{candidate}` ({names})\nSELECT {names} FROM (\n{table.query}\n)"
-    ask(client, settings, statement, [as_of_parameter(as_of)])
+    ask(client, settings, statement, parameters(settings, days, statement))
 
 
 def _judge(
-    client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date, candidate: str
+    client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days, candidate: str
 ) -> list[Finding]:
     found = []
     for each in table.checks:
@@ -137,36 +176,37 @@ def _judge(
             f"WITH candidate AS ({candidate}), offending AS (\n{each.statement}\n)\n"
             "SELECT COUNT(*) AS row_count FROM offending"
         )
-        rows: list[Row] = ask(client, settings, statement, [as_of_parameter(as_of)])
+        rows: list[Row] = ask(client, settings, statement, parameters(settings, days, statement))
         if rows[0]["row_count"]:
             found.append(Finding(each.verdict, each.meaning, rows[0]["row_count"]))
     return found
 
 
 def _replace(
-    client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date, candidate: bigquery.Table
+    client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days, candidate: bigquery.Table
 ) -> None:
     """Delete and insert in one transaction: readers see the old rows or the new ones.
 
     Both BigQuery and the emulator take it. The alternatives fail on one of them: the emulator ignores a query's
     destination, so `table$YYYYMMDD` would write nothing (and on BigQuery a query's nullable columns do not fit
-    REQUIRED ones); MERGE ON FALSE takes the emulator the product of old and new rows. The date stands in the text
+    REQUIRED ones); MERGE ON FALSE takes the emulator the product of old and new rows. The days stand in the text
     because the emulator hands parameters to the first statement of a script only.
     """
     names = ", ".join(f"`{name}`" for name in table.columns)
     place = _place(settings, table)
+    between = f"BETWEEN DATE '{days.first.isoformat()}' AND DATE '{days.last.isoformat()}'"
     statement = (
         "BEGIN TRANSACTION;\n"  # noqa: S608 - our own names
-        f"DELETE FROM `{place}` WHERE {table.place.partition_by} = DATE '{as_of.isoformat()}';\n"
+        f"DELETE FROM `{place}` WHERE {table.place.partition_by} {between};\n"
         f"INSERT INTO `{place}` ({names}) SELECT {names} FROM `{candidate}`;\n"
         "COMMIT TRANSACTION;"
     )
     ask(client, settings, statement)
 
 
-def _count(client: bigquery.Client, settings: CloudSettings, table: FeatureTable, as_of: date) -> int:
+def _count(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days) -> int:
     statement = (
         f"SELECT COUNT(*) AS row_count FROM `{_place(settings, table)}` "  # noqa: S608 - our own names
-        f"WHERE {table.place.partition_by} = @as_of"
+        f"WHERE {table.place.partition_by} BETWEEN @first_day AND @as_of"
     )
-    return int(ask(client, settings, statement, [as_of_parameter(as_of)])[0]["row_count"])
+    return int(ask(client, settings, statement, parameters(settings, days, statement))[0]["row_count"])

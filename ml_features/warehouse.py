@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from io import BytesIO
 from typing import Any, TypeAlias
 
@@ -52,11 +51,6 @@ def connect(settings: CloudSettings) -> bigquery.Client:
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": settings.bigquery_emulator_host},
     )
-
-
-def as_of_parameter(as_of: date) -> Parameter:
-    """The one parameter every feature statement has."""
-    return Parameter("as_of", "DATE", as_of)
 
 
 def retrying(*, sleep: Callable[[float], None] = time.sleep) -> Retrying:
@@ -110,6 +104,11 @@ def load_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row
     )
     lines = b"\n".join(orjson.dumps(row) for row in rows)
     with translated():
+        if not rows:  # The client cannot upload nothing.
+            statement = f"DELETE FROM `{table.project}.{table.dataset_id}.{table.table_id}` WHERE TRUE"  # noqa: S608
+            emptied = client.query(statement, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+            emptied.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+            return
         # Without a size the client uploads resumably; the emulator refuses its multipart uploads.
         client.load_table_from_file(BytesIO(lines), table, job_config=config, timeout=REQUEST_SECONDS).result(
             timeout=STATEMENT_SECONDS, retry=None

@@ -10,7 +10,7 @@ from .events import EVENT_TYPES
 from .failure import Reason, Stage
 from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
-from .views import ALL_VIEWS, View
+from .views import ALL_VIEWS, PEOPLES_VIEWS, View
 from .warehouse import FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, WarehouseTable
 
 _HEAD = """# Data dictionary
@@ -18,6 +18,12 @@ _HEAD = """# Data dictionary
 Generated from `schemas/` by `make docs`; do not edit. Datasets are named by the setting `BIGQUERY_DATASET`
 (default `shopstream`) and a suffix. People query the views; raw tables may hold an event twice.
 """
+_VIEWS_HEAD = """# Views for people
+
+Generated from `schemas/views/*.sql` by `make docs`; do not edit. They lie in the dataset `shopstream`, beside the views
+of events and features in the [data dictionary](data-dictionary.md). Who refuses analytics is in none of them, nor are
+bots and tests. All but `cohort_retention` have a column with the day of the partition: a condition on it decides how
+much is read."""
 _SCRUBBED = {RAW_TABLES[event_type].table.name: names for event_type, names in SCRUBBED_FIELDS.items()}
 """By the table they are stored in."""
 
@@ -25,6 +31,11 @@ _SCRUBBED = {RAW_TABLES[event_type].table.name: names for event_type, names in S
 def render() -> str:
     """The data dictionary as Markdown."""
     return "\n".join(_lines()) + "\n"
+
+
+def render_views() -> str:
+    """The page of the views that are written for people, as Markdown."""
+    return "\n".join(_view_pages()) + "\n"
 
 
 def json_schemas() -> dict[str, str]:
@@ -47,7 +58,9 @@ def _lines() -> Iterator[str]:
     for title, tables in (
         ("Events", RAW_TABLES.values()),
         ("Failed events", (FAILED_TABLE, REPLAYS)),
-        ("Features", FEATURES.values()),
+        ("Features", (table for table in FEATURES.values() if table.table.dataset is Dataset.FEATURES)),
+        ("Aggregates", (table for table in FEATURES.values() if table.table.dataset is Dataset.AGGREGATES)),
+        ("Privacy", (table for table in FEATURES.values() if table.table.dataset is Dataset.PRIVACY)),
     ):
         yield f"\n## {title}"
         for table in tables:
@@ -64,12 +77,23 @@ def _view_list(views: Iterable[View]) -> Iterator[str]:
         yield f"| `{_place(view.dataset, view.name)}` | {_one_line(view.description)} |"
 
 
+def _view_pages() -> Iterator[str]:
+    yield _VIEWS_HEAD
+    for view in PEOPLES_VIEWS:
+        yield f"\n## `{view.name}`\n"
+        yield f"{_one_line(view.description)}\n"
+        yield f"For {(view.reader or '').removesuffix('.')}.\n"
+        yield f"```sql\n{view.example}\n```"
+
+
 def _table(table: WarehouseTable) -> Iterator[str]:
     place = table.table
     yield f"\n### `{_place(place.dataset, place.name)}`\n"
     yield f"{table.description}\n"
     kept = f"kept {place.expiry_days} days" if place.expiry_days else "kept without limit"
-    erased = f"erased by `{place.erase_by}`" if place.erase_by else f"not erased: {place.erasure_exempt}"
+    erased = (
+        f"erased by `{place.erase_by}`" if place.erase_by else f"not erased: {place.erasure_exempt or 'about nobody'}"
+    )
     clustered = f"clustered by {', '.join(f'`{name}`' for name in place.cluster_by)}; " if place.cluster_by else ""
     yield f"Partitioned by the day of `{place.partition_by}`, {kept}; {clustered}{erased}."
     yield f"Contract `{table.contract}`.\n"
@@ -98,6 +122,7 @@ def _one_line(text: str) -> str:
 def write(docs: Path) -> None:
     """Write the dictionary and the JSON Schemas into the folder."""
     (docs / "data-dictionary.md").write_text(render())
+    (docs / "views.md").write_text(render_views())
     folder = docs / "json-schema"
     folder.mkdir(exist_ok=True)
     for stale in folder.glob("*.json"):

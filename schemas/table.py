@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+Purpose = Literal["analytics", "personalization"]
+"""What a shopper can allow data to be used for."""
 
 
 class Dataset(StrEnum):
@@ -16,7 +20,11 @@ class Dataset(StrEnum):
     FAILED = "_failed"
     """Failed events with their original bytes: personal data with few readers."""
     FEATURES = "_features"
-    """What feature jobs compute."""
+    """What feature jobs compute of people."""
+    AGGREGATES = "_aggregates"
+    """What feature jobs compute that is about nobody."""
+    PRIVACY = "_privacy"
+    """Who allowed what, and who asked to be erased. Read by jobs and by those who answer for privacy."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +42,9 @@ class Table:
     """The column by which a person's rows are found when that person is erased."""
     erasure_exempt: str | None = None
     """Why a table that has a user_id column is not erased."""
+    purpose: Purpose | None = None
+    """The use its rows about people are for: who does not allow it has none, in any partition, after the next run."""
+    days_per_run: int = 1
+    """So many days up to as_of a job computes: with those before it what came late is caught up with."""
+    published_once: bool = False
+    """A partition that has rows is never computed again, so that no two versions of it can be compared."""

@@ -23,6 +23,7 @@ from shopstream.schemas.exit_status import ExitStatus
 
 from .complete_journey import Basket, baskets, catalogue, hold_back_last
 from .features import best_customers, make_features, recall_at_10
+from .insight import print_insight, search_insight
 from .progress import Progress
 from .report import print_customers, print_summary
 from .simulation import catalogue_events, events_of
@@ -93,8 +94,11 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
                 as_of = make_features(walk.client, features, datetime.now(UTC), progress.show)
                 progress.show(f"as of {as_of}" if as_of else "nothing was bought")
             customers = best_customers(walk.client, features, as_of) if as_of else []
+            insight = search_insight(walk.client, features, as_of) if as_of else None
             recall = recall_at_10(walk.client, features, as_of, given.held_back) if as_of and given.held_back else None
     print_customers(customers, out, searches_are="searches" if file else "simulated searches")
+    if insight is not None:
+        print_insight(insight, out)
     summary = _summary(given, walked, recall, as_of, time.monotonic() - started)
     (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     print_summary(summary, walked, directory, out)

@@ -7,13 +7,14 @@ from datetime import date, datetime, timedelta
 
 from google.cloud import bigquery
 
-from shopstream.ml_features.catalog import catalog
+from shopstream.ml_features.catalog import catalog, feature_table
 from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
 from shopstream.ml_features.models.reorder import HORIZON_DAYS
+from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.warehouse import as_of_parameter, ask
+from shopstream.ml_features.warehouse import Parameter, ask
 from shopstream.schemas.features import Profile, Reorder
 
 from .complete_journey import Basket
@@ -21,10 +22,10 @@ from .simulation import user_id
 
 _K = 10
 _REORDERS_SHOWN = 5
-_PURCHASES = "purchases"
-"""Filled for the days orders arrived; the other tables for the day they describe."""
+_BY_ARRIVAL = ("consent_record", "purchases")
+"""Filled for the days events arrived; the other tables for the days they describe."""
 
-_ARRIVED = "SELECT DISTINCT DATE(received_at) AS day FROM orders ORDER BY day"
+_ARRIVED = "SELECT MIN(DATE(received_at)) AS first_day, MAX(DATE(received_at)) AS last_day FROM orders"
 _LATEST = "SELECT MAX(DATE(known_at)) AS day FROM purchases"
 # The best customers have the most to show; a tie goes to the smaller user_id.
 _CUSTOMERS = "SELECT user_id FROM profiles WHERE as_of = @as_of AND orders > 0 ORDER BY orders DESC, user_id LIMIT 3"
@@ -47,18 +48,27 @@ def make_features(
     client: bigquery.Client, settings: FeatureSettings, now: datetime, show: Callable[[str], None]
 ) -> date | None:
     """Run every feature job for the last day anything was bought; that day, or None when nothing was."""
-    tables = dict(catalog())
-    purchases = tables.pop(_PURCHASES)
-    for arrived in ask(client, settings, _ARRIVED):
-        show(f"{_PURCHASES} of {arrived['day']}")
-        run(client, settings, purchases, arrived["day"], now)
+    (arrived,) = ask(client, settings, _ARRIVED)
+    if arrived["last_day"] is None:
+        return None
+
+    def compute(name: str, as_of: date, first_day: date | None = None) -> None:
+        show(f"{name} as of {as_of}")
+        run(client, settings, feature_table(name), as_of, now, first_day=first_day)
+
+    for name in _BY_ARRIVAL:
+        compute(name, arrived["last_day"], arrived["first_day"])
     as_of: date | None = ask(client, settings, _LATEST)[0]["day"]
     if as_of is not None:
         # The weights are fitted on what was said HORIZON_DAYS before and what was bought since, so that comes first.
         earlier = as_of - timedelta(days=HORIZON_DAYS)
-        for day, name in [(earlier, "reorder_weights"), (earlier, "reorders"), *((as_of, name) for name in tables)]:
-            show(f"{name} as of {day}")
-            run(client, settings, tables[name], day, now)
+        window_end = last_window_end(as_of, settings.aggregates_window_days)
+        window_start = window_end - timedelta(days=settings.aggregates_window_days - 1)
+        compute("reorder_weights", earlier)
+        compute("reorders", earlier)
+        for name, table in catalog().items():
+            if name not in _BY_ARRIVAL:
+                compute(name, window_end if table.place.published_once else as_of, window_start)
     return as_of
 
 
@@ -67,7 +77,7 @@ def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: da
     reader = Features(client, settings)
     names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
     found = []
-    for row in ask(client, settings, _CUSTOMERS, [as_of_parameter(as_of)]):
+    for row in ask(client, settings, _CUSTOMERS, [Parameter("as_of", "DATE", as_of)]):
         served = reader.profile(row["user_id"])
         if served is not None:
             reorders = reader.reorders(row["user_id"], _REORDERS_SHOWN).reorders
@@ -82,9 +92,9 @@ def recall_at_10(
     """How much of the households' last baskets the reorder lists foresaw, beside plain purchase frequency."""
     bought = {user_id(basket): {line.product_id for line in basket.lines} for basket in held_back.values()}
     ranked: defaultdict[str, list[str]] = defaultdict(list)
-    for row in ask(client, settings, _RANKED, [as_of_parameter(as_of)]):
+    for row in ask(client, settings, _RANKED, [Parameter("as_of", "DATE", as_of)]):
         ranked[row["user_id"]].append(row["product_id"])
     history: defaultdict[str, dict[str, tuple[int, datetime]]] = defaultdict(dict)
-    for row in ask(client, settings, _HISTORY, [as_of_parameter(as_of)]):
+    for row in ask(client, settings, _HISTORY, [Parameter("as_of", "DATE", as_of)]):
         history[row["user_id"]][row["product_id"]] = (row["purchases"], row["last_purchased_at"])
     return compare(recalls(ranked, bought, _K), recalls(by_frequency(history), bought, _K))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..envelope import Event, event_table
 from ..identifiers import Opaque
-from ..table import Table
+from ..table import Purpose, Table
 
 
 class Consent(Event):
@@ -14,7 +14,7 @@ class Consent(Event):
 
     event_type: Literal["consent"] = Field("consent", description="Always `consent`.")
     user_id: Opaque = Field(description="Whose decision it is: an opaque identifier.")
-    purpose: Literal["analytics", "personalization"] = Field(description="The use that is decided about.")
+    purpose: Purpose = Field(description="The use that is decided about.")
     granted: bool = Field(description="True where it is allowed.")
     policy_version: Opaque = Field(description="The privacy policy that was shown.")
 

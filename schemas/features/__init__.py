@@ -1,23 +1,58 @@
 """The rows of the feature tables: one file each, gathered in one list."""
 
+from typing import TypeAlias
+
+from .consent_record import ConsentDecision
+from .product_day import ProductDay
 from .profile import Profile
 from .purchase import Purchase
+from .query import Query
 from .reorder import Reorder, ReorderInputs
 from .reorder_weight import ReorderWeight
+from .search_outcome import SearchOutcome
+from .search_position import SearchPosition
+from .session import Session, SessionStep
 
-FEATURE_TABLES: tuple[type[Profile | Purchase | Reorder | ReorderWeight], ...] = (
+Feature: TypeAlias = (
+    ConsentDecision
+    | Purchase
+    | ReorderWeight
+    | Reorder
+    | Profile
+    | SearchOutcome
+    | Session
+    | ProductDay
+    | SearchPosition
+    | Query
+)
+
+FEATURE_TABLES: tuple[type[Feature], ...] = (
+    ConsentDecision,
     Purchase,
     ReorderWeight,
     Reorder,
     Profile,
+    SearchOutcome,
+    Session,
+    ProductDay,
+    SearchPosition,
+    Query,
 )
 """Every feature table, each after those its query reads."""
 
 __all__ = [
     "FEATURE_TABLES",
+    "ConsentDecision",
+    "Feature",
+    "ProductDay",
     "Profile",
     "Purchase",
+    "Query",
     "Reorder",
     "ReorderInputs",
     "ReorderWeight",
+    "SearchOutcome",
+    "SearchPosition",
+    "Session",
+    "SessionStep",
 ]

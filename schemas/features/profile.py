@@ -61,4 +61,5 @@ class Profile(Record):
         expiry_days=PROFILES_EXPIRY_DAYS,
         cluster_by=("user_id",),
         erase_by="user_id",
+        purpose="personalization",
     )

@@ -17,7 +17,8 @@ PURCHASES_EXPIRY_DAYS = 730
 class Purchase(Record):
     """One line of an order's change of state, by a user who may be known: the compact purchase history.
 
-    Anonymous orders are not here; capture makes an order anonymous where consent is missing.
+    Anonymous orders are not here; capture makes an order anonymous where consent is missing. Nor are, after the next
+    run, those of a user who withdraws the consent to personalization.
     """
 
     user_id: Opaque = Field(description="Who ordered: an opaque identifier.")
@@ -41,4 +42,6 @@ class Purchase(Record):
         expiry_days=PURCHASES_EXPIRY_DAYS,
         cluster_by=("user_id", "product_id"),
         erase_by="user_id",
+        purpose="personalization",
+        days_per_run=8,
     )

@@ -67,4 +67,5 @@ class Reorder(Record):
         expiry_days=REORDERS_EXPIRY_DAYS,
         cluster_by=("user_id",),
         erase_by="user_id",
+        purpose="personalization",
     )

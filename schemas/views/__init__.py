@@ -1,17 +1,36 @@
 """Every view there is, derived from the tables or written in a file of its own."""
 
+from ..table import Dataset
 from ..warehouse import FEATURES, RAW_TABLES
 from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
+from .files import view_in_file
 from .ledger import BALANCE_VIEW, MINUTES_VIEW, balance, minutes
 from .view import View
 
 EVENT_VIEWS: dict[str, View] = {event_type: event_view(table) for event_type, table in RAW_TABLES.items()}
 """What people query, for each event type."""
 
+PEOPLES_VIEWS: tuple[View, ...] = tuple(
+    view_in_file(name)
+    for name in (
+        "search_funnel",
+        "search_funnel_by_position",
+        "unsuccessful_searches",
+        "session_journeys",
+        "product_performance",
+        "cohort_retention",
+        "daily_active_users",
+    )
+)
+"""What is written for people to read, each in a file of its own."""
+
 ALL_VIEWS: tuple[View, ...] = (
     *EVENT_VIEWS.values(),
     failed_view(),
-    *(as_it_is(table) for table in FEATURES.values()),
+    view_in_file("consent_periods"),
+    view_in_file("consent_states"),
+    *(as_it_is(table) for table in FEATURES.values() if table.table.dataset is not Dataset.PRIVACY),
+    *PEOPLES_VIEWS,
     balance(),
     minutes(),
     freshness(),
@@ -26,5 +45,6 @@ __all__ = [
     "FIRST_ARRIVED",
     "FRESHNESS_VIEW",
     "MINUTES_VIEW",
+    "PEOPLES_VIEWS",
     "View",
 ]

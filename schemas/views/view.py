@@ -17,6 +17,10 @@ class View:
     description: str
     statement: str
     """Standard SQL; `{dataset}` stands for the setting BIGQUERY_DATASET with its project, `{raw_from}` for a day."""
+    reader: str | None = None
+    """Whom it is for, where it is written for people."""
+    example: str | None = None
+    """A query of it."""
 
     def text(self, dataset: str, raw_from: date = date.min) -> str:
         """The statement for project.dataset; raw rows received before raw_from are known to be in the stable tables."""

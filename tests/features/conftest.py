@@ -29,6 +29,23 @@ OMITTED: dict[str, Row] = {
     "orders": EVENT | {"event_type": "order", "status": "placed", "currency": "EUR", "total_amount": 1},
     "searches": EVENT | {"event_type": "search", "query": "milk", "page": 1},
     "interactions": EVENT | {"event_type": "interaction", "action": "click", "product_id": "milk"},
+    "consents": EVENT | {"event_type": "consent", "purpose": "analytics", "granted": True, "policy_version": "v1"},
+    "search_outcomes": {
+        "pages": 1,
+        "clicks": 0,
+        **dict.fromkeys(("without_results", "clicked", "carted", "ordered", "abandoned"), False),
+    },
+    "sessions": {
+        "started_at": MOMENT,
+        "ended_at": MOMENT,
+        "entry_step": "view",
+        "exit_step": "view",
+        **dict.fromkeys(("searches", "views", "clicks", "cart_adds", "orders"), 0),
+    },
+    "product_days": {
+        "views": 0,
+        **dict.fromkeys(("cart_adds", "cart_removes", "favourites", "returns"), 0),
+    },
     "purchases": {
         "product_id": "milk",
         "status": "placed",
@@ -39,6 +56,13 @@ OMITTED: dict[str, Row] = {
     },
 }
 """What a case need not say about a row."""
+SETTINGS = {
+    "BIGQUERY_DATASET": "cases",
+    "AGGREGATES_MINIMUM_USERS": "3",
+    "AGGREGATES_ROUNDING": "1",
+    # The day of the cases is the last of such a window.
+    "AGGREGATES_WINDOW_DAYS": "26",
+}
 OMITTED_ITEM: Row = {"quantity": 1, "unit_price": 1}
 
 
@@ -51,8 +75,8 @@ class Cases:
 
     def give(self, folder: Path) -> None:
         """Empty every table, then fill those the case has a file for."""
-        for table in TABLES.values():
-            ask(self.client, self.settings, f"DELETE FROM `{self.place(table)}` WHERE TRUE")  # noqa: S608 - our own names
+        emptied = (f"DELETE FROM `{self.place(table)}` WHERE TRUE" for table in TABLES.values())  # noqa: S608 - our names
+        ask(self.client, self.settings, ";\n".join(emptied))
         for file in sorted(folder.glob("*.yaml")):
             rows = [completed(file.stem, number, row) for number, row in enumerate(read(file))]
             table = TABLES[file.stem]
@@ -65,7 +89,7 @@ class Cases:
 
 @pytest.fixture(scope="session")
 def cases(stack: LocalStack) -> Iterator[Cases]:
-    settings = read_settings(FeatureSettings, {**stack.environment, "BIGQUERY_DATASET": "cases"})
+    settings = read_settings(FeatureSettings, {**stack.environment, **SETTINGS})
     client = connect(settings)
     apply_tables(client, settings)
     yield Cases(client, settings)

@@ -1,7 +1,7 @@
-"""Cases of the feature tables' SQL: a folder each, found by path, run over the wire against the BigQuery emulator.
+"""Cases of the feature tables' and the analysts' views' SQL: a folder each, found by path, run against the emulator.
 
-tests/features/<table>/<the rule>/given/<table or view>.yaml holds rows, expect.yaml the rows that must come out, all of
-them, each with the columns the case is about. Every case is computed as of 2026-03-31.
+tests/features/<table or view>/<the rule>/given/<table>.yaml holds rows, expect.yaml the rows that must come out, all of
+them, each with the columns the case is about. Every case is computed as of 2026-03-31; a table by day for eight days.
 """
 
 from datetime import UTC, date, datetime
@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from shopstream.ml_features import job
-from shopstream.ml_features.catalog import catalog
+from shopstream.ml_features.catalog import FeatureTable, catalog
 from shopstream.ml_features.models.reorder import DEFAULT_WEIGHTS
-from shopstream.ml_features.warehouse import as_of_parameter, ask
+from shopstream.ml_features.parameters import parameters
+from shopstream.ml_features.warehouse import ask
+from shopstream.schemas.views import PEOPLES_VIEWS, View
+from shopstream.schemas.warehouse import FEATURES
 
 from .conftest import Cases, Row, read, same
 
@@ -28,21 +31,27 @@ def named(path: Path) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_case(cases: Cases, case: Path) -> None:
-    table = catalog()[case.parent.name]
     cases.give(case / "given")
-    if table.name == "reorders":
-        give_default_weights(cases)
-    job.run(cases.client, cases.settings, table, AS_OF, datetime.now(UTC))
-    found = ask(
-        cases.client,
-        cases.settings,
-        f"SELECT * FROM {table.name} WHERE {table.place.partition_by} = @as_of",  # noqa: S608 - our own names
-        [as_of_parameter(AS_OF)],
-    )
+    table = catalog().get(case.parent.name)
+    found = found_in_view(cases, case.parent.name) if table is None else computed(cases, table)
     expected = read(case / "expect.yaml")
     assert len(found) == len(expected), found
     unmatched = [row for row in expected if not any(matches(row, other) for other in found)]
     assert unmatched == [], found
+
+
+def computed(cases: Cases, table: FeatureTable) -> list[Row]:
+    if table.name == "reorders":
+        give_default_weights(cases)
+    job.run(cases.client, cases.settings, table, AS_OF, datetime.now(UTC))
+    days = job.days_of(table, AS_OF)
+    place = cases.place(FEATURES[table.name])
+    statement = f"SELECT * FROM `{place}` WHERE {table.place.partition_by} BETWEEN @first_day AND @as_of"  # noqa: S608
+    return ask(cases.client, cases.settings, statement, parameters(cases.settings, days, statement))
+
+
+def found_in_view(cases: Cases, view: str) -> list[Row]:
+    return ask(cases.client, cases.settings, f"SELECT * FROM {view}")  # noqa: S608 - our own name
 
 
 def matches(expected: Row, found: Row) -> bool:
@@ -62,8 +71,13 @@ def test_every_feature_table_has_a_case(table: str) -> None:
     assert any(case.parent.name == table for case in CASES)
 
 
-def test_every_folder_of_cases_is_a_feature_table() -> None:
-    assert {case.parent.name for case in CASES} <= set(catalog())
+@pytest.mark.parametrize("view", PEOPLES_VIEWS, ids=lambda view: view.name)
+def test_every_view_for_people_has_a_case(view: View) -> None:
+    assert any(case.parent.name == view.name for case in CASES)
+
+
+def test_every_folder_of_cases_is_a_feature_table_or_a_view_for_people() -> None:
+    assert {case.parent.name for case in CASES} <= set(catalog()) | {view.name for view in PEOPLES_VIEWS}
 
 
 def test_every_case_has_what_is_given_and_what_is_expected() -> None:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from deploy.reference import collector_document, counters_page, settings_page
 from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
-from shopstream.schemas.data_dictionary import json_schemas, render
+from shopstream.schemas.data_dictionary import json_schemas, render, render_views
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("capture", "features", "pipeline")
@@ -22,6 +22,7 @@ ROOM_OF = {"capture": "capture", "features": "ml_features", "pipeline": "pipelin
 
 def test_the_data_dictionary_is_fresh() -> None:
     assert (ROOT / "docs/data-dictionary.md").read_text() == render(), "run `make docs`"
+    assert (ROOT / "docs/views.md").read_text() == render_views(), "run `make docs`"
 
 
 def test_the_json_schemas_are_fresh() -> None:

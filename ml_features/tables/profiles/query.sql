@@ -1,9 +1,10 @@
 -- What each customer is like. One row per user who bought, searched or clicked; bots and tests are no customers.
 -- Look-back: 730 days of purchases and 60 days of searches and clicks, up to the end of as_of (UTC),
 -- and of that only what was known by then. Amounts count orders in the currency the user orders most in.
+-- Left out: users who do not allow personalization.
 WITH bought AS (
   SELECT
-    user_id,
+    purchases.user_id,
     order_id,
     product_id,
     MIN(IF(status = 'placed', ordered_at, NULL)) AS ordered_at,
@@ -11,12 +12,15 @@ WITH bought AS (
     MAX(currency) AS currency,
     SUM(IF(status = 'placed', quantity * unit_price, -quantity * unit_price)) AS paid
   FROM purchases
+  LEFT JOIN consent_states
+    ON purchases.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
   WHERE
     known_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND ordered_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND ordered_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 729 DAY))
-    AND received_on >= DATE_SUB(@as_of, INTERVAL 730 DAY)
-  GROUP BY user_id, order_id, product_id
+    AND purchases.received_on >= DATE_SUB(@as_of, INTERVAL 730 DAY)
+    AND IFNULL(consent_states.granted, @allowed_otherwise)
+  GROUP BY purchases.user_id, order_id, product_id
   HAVING SUM(IF(status = 'placed', quantity, -quantity)) > 0
 ),
 
@@ -86,7 +90,8 @@ ordered_queries AS (
   SELECT user_id, query_id
   FROM orders
   WHERE
-    status = 'placed'
+    received_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 60 DAY))
+    AND status = 'placed'
     AND query_id IS NOT NULL
     AND traffic IS NULL
     AND IF(imported, occurred_at, received_at) < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
@@ -99,8 +104,12 @@ searchers AS (
   FROM searches
   LEFT JOIN ordered_queries
     ON searches.user_id = ordered_queries.user_id AND searches.query_id = ordered_queries.query_id
+  LEFT JOIN consent_states
+    ON searches.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
   WHERE
-    searches.user_id IS NOT NULL
+    searches.received_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 60 DAY))
+    AND searches.user_id IS NOT NULL
+    AND IFNULL(consent_states.granted, @allowed_otherwise)
     AND searches.traffic IS NULL
     AND IF(searches.imported, searches.occurred_at, searches.received_at)
     < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
@@ -110,16 +119,21 @@ searchers AS (
 ),
 
 clickers AS (
-  SELECT user_id, COUNT(*) AS clicks
+  SELECT interactions.user_id, COUNT(*) AS clicks
   FROM interactions
+  LEFT JOIN consent_states
+    ON interactions.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
   WHERE
-    action = 'click'
-    AND user_id IS NOT NULL
-    AND traffic IS NULL
-    AND IF(imported, occurred_at, received_at) < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
-    AND occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
-    AND occurred_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 59 DAY))
-  GROUP BY user_id
+    interactions.received_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 60 DAY))
+    AND interactions.action = 'click'
+    AND interactions.user_id IS NOT NULL
+    AND interactions.traffic IS NULL
+    AND IF(interactions.imported, interactions.occurred_at, interactions.received_at)
+    < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
+    AND interactions.occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
+    AND interactions.occurred_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 59 DAY))
+    AND IFNULL(consent_states.granted, @allowed_otherwise)
+  GROUP BY interactions.user_id
 ),
 
 users AS (

@@ -36,6 +36,7 @@ served AS (
     MD5(REPLACE(REPLACE('<user> <product>', '<user>', reorders.user_id), '<product>', reorders.product_id)) AS lot
   FROM reorders
   INNER JOIN snapshot ON reorders.as_of = snapshot.as_of
+  WHERE reorders.as_of BETWEEN DATE_SUB(@as_of, INTERVAL 60 DAY) AND DATE_SUB(@as_of, INTERVAL 30 DAY)
 )
 
 SELECT

@@ -1,21 +1,25 @@
 -- What each user may buy again, the most probable first. One row per user and product bought.
 -- Look-back: 365 days up to the end of as_of (UTC), and of that only what was known by then.
+-- Left out: users who do not allow personalization.
 -- Weights: the latest of reorder_weights up to as_of; without any the probability is null, which a check refuses.
 WITH bought AS (
   -- A line counts once an order, unless as much of it was cancelled or returned as was placed.
   SELECT
-    user_id,
+    purchases.user_id,
     product_id,
     order_id,
     MIN(IF(status = 'placed', ordered_at, NULL)) AS ordered_at,
     MAX(category) AS category
   FROM purchases
+  LEFT JOIN consent_states
+    ON purchases.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
   WHERE
     known_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND ordered_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND ordered_at >= TIMESTAMP(DATE_SUB(@as_of, INTERVAL 364 DAY))
-    AND received_on >= DATE_SUB(@as_of, INTERVAL 365 DAY) -- reads fewer partitions; clocks may be a day ahead
-  GROUP BY user_id, product_id, order_id
+    AND purchases.received_on >= DATE_SUB(@as_of, INTERVAL 365 DAY) -- reads fewer partitions; clocks may be a day ahead
+    AND IFNULL(consent_states.granted, @allowed_otherwise)
+  GROUP BY purchases.user_id, product_id, order_id
   HAVING SUM(IF(status = 'placed', quantity, -quantity)) > 0
 ),
 

@@ -84,7 +84,9 @@ def test_what_is_not_a_list_of_checks_is_refused(text: str) -> None:
 
 
 def test_a_name_that_is_no_table_is_answered_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match=r"'profile' is no feature table; there are purchases, .*profiles"):
+    with pytest.raises(
+        SettingsError, match=r"'profile' is no feature table; there are consent_record, purchases, .*profiles"
+    ):
         feature_table("profile")
 
 
