@@ -24,6 +24,7 @@ from .backends import backends_on
 from .collector.api_keys import new_key
 from .collector.settings import CollectorSettings
 from .counters import Counter, Counts
+from .erase import Erasing, erase_from_spool
 from .health import Health
 from .inspection import Check, SpoolStatus, check_everything, spool_status
 from .settings import CaptureSettings
@@ -66,6 +67,36 @@ def doctor(*, as_json: bool) -> int:
         [*(f"{name}={value}" for name, value in sorted(variables.items())), "", *map(_check_line, checks)],
     )
     return 0 if all(check.ok for check in checks) else ExitStatus.UNAVAILABLE
+
+
+@cli.command()
+@click.argument("user")
+@as_json_option
+def erase(*, user: str, as_json: bool) -> int:
+    """Take USER out of the spool and of what backends keep on this host or in Redis; `-` reads USER from stdin.
+
+    The rest is done by `shopstream-pipeline privacy erase`, which calls this where CAPTURE_SPOOL_DIRECTORY is set. Ends
+    with 1 where something is left. For example:
+
+        shopstream-capture erase u-4711
+    """
+    user_id = sys.stdin.read().removesuffix("\n") if user == "-" else user
+    settings = read_settings(CaptureSettings, os.environ)
+    path = Path(settings.spool_directory)
+    erased = {f"spool {path}": erase_from_spool(path, user_id)}
+    for name, make in backends_on(settings, os.environ, now=utc_now).items():
+        backend = make()
+        try:
+            if isinstance(backend, Erasing):
+                erased[f"backend {name}"] = backend.erase(user_id)
+        finally:
+            backend.close()
+    _print(
+        as_json,
+        {place: {"found": found, "left": left} for place, (found, left) in erased.items()},
+        [f"{found:>10,} found {left:>8,} left  {place}" for place, (found, left) in erased.items()],
+    )
+    return ExitStatus.FOUND if any(left for _, left in erased.values()) else 0
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""Whether every number a writer gave has arrived: captured = stored + failed + skipped + dropped."""
+"""Whether every number a writer gave has arrived: captured = stored + failed + erased + skipped + dropped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ class WriterBalance:
     numbered: int
     stored: int
     failed: int
+    erased: int
     skipped: int
     dropped: int
     missing: int
@@ -49,7 +50,7 @@ def balance(client: bigquery.Client, settings: CloudSettings) -> list[WriterBala
 
 def as_lines(writers: Sequence[WriterBalance]) -> list[str]:
     """A table for people."""
-    names = ("numbered", "stored", "failed", "skipped", "dropped", "missing")
+    names = ("numbered", "stored", "failed", "erased", "skipped", "dropped", "missing")
     lines = [f"{'writer':42} {''.join(f'{name:>12}' for name in names)}"]
     for writer in writers:
         state = "LOST" if writer.is_lost else "" if writer.closed else "open"

@@ -16,6 +16,7 @@ from shopstream.schemas.logs import log_json
 
 from .cli_failed import failed
 from .cli_parts import settings_in_force, show
+from .cli_privacy import privacy
 from .clock import utc_now
 from .table_changes import Refused
 
@@ -137,6 +138,7 @@ def tables_apply(as_json: bool) -> None:
 
 
 cli.add_command(failed)
+cli.add_command(privacy)
 
 
 @cli.command("close-days")

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 
 import click
 
@@ -23,12 +24,15 @@ def settings_in_force() -> PipelineSettings:
 
 def show(value: object, as_json: bool, lines: Callable[[], Sequence[str]]) -> None:
     """Print the value for a program, or its lines for people."""
-    click.echo(json.dumps(value, default=_plain) if as_json else "\n".join(lines()))
+    click.echo(json.dumps(value, default=plain) if as_json else "\n".join(lines()))
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """A value that JSON has no form for, as text."""
     if isinstance(value, date | datetime):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode(errors="replace")
+    if isinstance(value, Decimal):
+        return str(value)
     raise TypeError(type(value).__name__)

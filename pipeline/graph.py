@@ -14,9 +14,9 @@ from .batches import Batch
 from .clock import Clock
 from .counters import Counter
 from .decode import decode
-from .outcome import Outcome, each
+from .outcome import Outcome
 from .step import DONE, STORED, Count, Step
-from .validate import validate
+from .tombstones import Admit, Tombstones
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -35,6 +35,7 @@ class Job:
     failed_sink: beam.DoFn
     """Takes FailedEvents; gives batches of those written."""
     now: Clock
+    tombstones: Tombstones
     acknowledge: Callable[[Fates], None] | None = None
     """Where the source does not acknowledge messages."""
 
@@ -58,7 +59,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> dict[Stage, beam.PCollection[Fai
 
     messages = pipeline | "Read" >> job.source | "CountMessages" >> beam.ParDo(Count(Counter.MESSAGES_RECEIVED))
     decoded = attempt(Stage.DECODE, decode, messages, Counter.EVENTS_DECODED)
-    valid = attempt(Stage.VALIDATE, each(Stage.VALIDATE, validate), decoded[DONE], Counter.EVENTS_VALIDATED)
+    valid = attempt(Stage.VALIDATE, Admit(job.tombstones), decoded[DONE], Counter.EVENTS_VALIDATED)
     written = valid[DONE] | Stage.ENRICH.title() >> job.enrich | Stage.WRITE.title() >> job.sink
     failures[Stage.WRITE] = written[Step.FAILED]
     # Not gathered by Flatten: pipeline/acknowledge.py says why.

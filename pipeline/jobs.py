@@ -20,6 +20,7 @@ from .local_runner import add_up_metrics_at_once
 from .options import PipelineSettings, beam_arguments
 from .pull import PullMessages
 from .sources import FromFiles, FromSubscription
+from .tombstones import Tombstones
 from .write_failed import WriteFailed
 from .write_storage import StorageWrites
 from .write_streaming import InsertEvents
@@ -71,7 +72,8 @@ def job_of(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, s
         sink: beam.PTransform = StorageWrites(settings, now)
     else:
         sink = InsertEvents(settings, now)
-    return Job(source, enrich, sink, WriteFailed(settings), now)
+    tombstones = Tombstones.of(settings)
+    return Job(source, enrich, sink, WriteFailed(settings, tombstones, now), now, tombstones)
 
 
 def counts(result: PipelineResult) -> dict[str, int]:

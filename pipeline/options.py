@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shopstream.schemas import CloudSettings, SettingsError
 
@@ -59,6 +59,18 @@ class PipelineSettings(CloudSettings):
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
         description="Cloud Storage bucket that gets a copy of every failed event; unset for none.",
+    )
+    erase_buckets: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9](,[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])*)?$",
+        description="Buckets, apart by commas, that hold events as NDJSON, such as capture's: `privacy` looks there "
+        "and in FAILED_EVENTS_BUCKET.",
+    )
+    privacy_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Key of the hash that is kept of erased users; the same wherever the job or `privacy` runs. Who "
+        "changes it lets late events of those erased before through.",
     )
     visit_shards: int = Field(
         64,

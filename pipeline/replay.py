@@ -18,7 +18,7 @@ import orjson
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud import bigquery
 
-from shopstream.schemas import FailedEvent, SettingsError, Stage, Unavailable
+from shopstream.schemas import FailedEvent, Reason, SettingsError, Stage, Unavailable
 from shopstream.schemas.failure import KEPT_PAYLOAD_BYTES, code_version
 from shopstream.schemas.replay import Outcome, Replay
 from shopstream.schemas.rows import MAX_ROWS_PER_REQUEST
@@ -104,6 +104,8 @@ def prepare(failure: Row, fix: Fix | None) -> Prepared:
     event_id, payload = failure["event_id"], failure["payload"]
     if failure["payload_bytes"] > KEPT_PAYLOAD_BYTES:
         return Prepared(event_id, None, "only its first bytes were kept")
+    if failure["reason"] == Reason.ERASED_USER:
+        return Prepared(event_id, None, "its user has been erased")
     try:
         fields = orjson.loads(payload)
     except orjson.JSONDecodeError:

@@ -20,10 +20,12 @@ from shopstream.schemas import CloudSettings, FailedEvent, Stage, Unavailable
 from shopstream.schemas.rows import failed_row
 from shopstream.schemas.warehouse import failed_table_id
 
+from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
 from .retry import RETRY_SECONDS, retrying
 from .step import in_global_window
+from .tombstones import Tombstones
 from .warehouse import REQUEST_SECONDS
 from .write_streaming import Answer, StreamingInserts
 
@@ -38,8 +40,11 @@ class WriteFailed(StreamingInserts):
     One that cannot be written stops the bundle, for it has nowhere else to go.
     """
 
-    def __init__(self, settings: PipelineSettings, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self, settings: PipelineSettings, tombstones: Tombstones, now: Clock, retry_seconds: float = RETRY_SECONDS
+    ) -> None:
         super().__init__(settings, retry_seconds)
+        self._tombstones, self._now = tombstones, now
         self._failed = Metrics.counter(NAMESPACE, Counter.EVENTS_FAILED)
         self._job, self._bucket = settings.dataflow_job_name, settings.failed_events_bucket
 
@@ -52,6 +57,9 @@ class WriteFailed(StreamingInserts):
 
     def process(self, failure: FailedEvent) -> None:
         """One failed event."""
+        self._tombstones.refresh(self._now())
+        if self._tombstones.holds(failure.user_id):
+            failure = failure.without_payload()
         if failure.stage is not Stage.CAPTURE:
             failure = failure.model_copy(update={"job": self._job})
         document = failed_row(failure)
@@ -93,7 +101,7 @@ def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Seq
         Unavailable: Cloud Storage does not take them.
     """
     try:
-        client = _connect(settings)
+        client = connect_to_storage(settings)
         for day, documents in copies.items():
             body = b"\n".join(documents) + b"\n"
             name = f"failed_events/{day:%Y/%m/%d}/{hashlib.sha256(body).hexdigest()[:32]}.ndjson.gz"
@@ -109,7 +117,8 @@ def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Seq
         raise Unavailable(f"gs://{bucket} did not take failed events: {type(error).__name__}") from error
 
 
-def _connect(settings: CloudSettings) -> Client:
+def connect_to_storage(settings: CloudSettings) -> Client:
+    """A client of Cloud Storage, or of the emulator where one is named."""
     if settings.storage_emulator_host is None:
         return Client(settings.google_cloud_project)
     return Client(

@@ -19,6 +19,9 @@ KEPT_PAYLOAD_BYTES = 262_144
 """More of a failed event's bytes than this is not kept: a row of streaming inserts has its limit too."""
 
 
+OF_AN_ERASED_USER = "the user has been erased, so nothing of the event is kept"
+
+
 class Stage(StrEnum):
     """Where an event failed, in the order of the path it takes."""
 
@@ -47,6 +50,7 @@ class Reason(StrEnum):
     TIME_OUT_OF_RANGE = "time_out_of_range"
     ROW_REFUSED = "row_refused"
     BACKEND_REFUSED = "backend_refused"
+    ERASED_USER = "erased_user"
 
 
 class Rejected(Exception):
@@ -117,6 +121,20 @@ class FailedEvent(Record):
         erase_by="user_id",
     )
 
+    def without_payload(self) -> Self:
+        """The same of an erased user: nothing of the event is kept but its number."""
+        return self.model_copy(
+            update={
+                "reason": Reason.ERASED_USER,
+                "field": None,
+                "detail": OF_AN_ERASED_USER,
+                "payload": "",
+                "payload_bytes": 0,
+                "attributes": None,
+                "user_id": None,
+            }
+        )
+
     @classmethod
     def of(
         cls,
@@ -131,10 +149,16 @@ class FailedEvent(Record):
         attributes: dict[str, str] | None = None,
         received_at: datetime | None = None,
     ) -> Self:
-        """The record of a rejection; `otherwise` is its event_id when the payload does not show one."""
+        """The record of a rejection; `otherwise` is its event_id when the payload does not show one.
+
+        Of an erased user's event nothing is kept but its number.
+        """
         writer_id, sequence = find_number(payload)
+        event_id, user_id = find_event_id(payload) or otherwise, find_user_id(payload)
+        if rejection.reason is Reason.ERASED_USER:
+            payload, user_id, attributes = b"", None, None
         return cls(
-            event_id=find_event_id(payload) or otherwise,
+            event_id=event_id,
             stage=stage,
             reason=rejection.reason,
             field=rejection.field,
@@ -148,6 +172,6 @@ class FailedEvent(Record):
             attributes=attributes,
             failed_at=now,
             received_at=received_at,
-            user_id=find_user_id(payload),
+            user_id=user_id,
             code_version=code_version(),
         )

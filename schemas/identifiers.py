@@ -1,5 +1,6 @@
 """Identities: the shapes they must have, and how a new event_id is made."""
 
+import json
 import re
 from datetime import UTC, datetime
 from random import Random
@@ -10,7 +11,8 @@ from pydantic import Field
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _EVENT_ID_FIELD = re.compile(rb'"event_id"\s*:\s*"(' + _UUID.encode() + rb')"')
 _NUMBER_FIELDS = re.compile(rb'"writer_id":"([^"\\\x00-\x1f\x7f]{1,256})","sequence":([0-9]{1,18})}$')
-_USER_ID_FIELD = re.compile(rb'"user_id"\s*:\s*"([^"\\\x00-\x1f\x7f]{1,256})"')
+_USER_ID_FIELD = re.compile(rb'"user_id"\s*:\s*("(?:[^"\\\x00-\x1f\x7f]|\\.){1,1536}")')
+"""A text of JSON with its quotes: 256 characters, of which each may be escaped as six."""
 
 _LONGEST_NUMBER_FIELDS = 320
 _WHOLE_UUID = re.compile(_UUID).fullmatch
@@ -85,7 +87,12 @@ def find_event_id(payload: bytes) -> str | None:
 def find_user_id(payload: bytes) -> str | None:
     """The user_id in such bytes, so that a failed event can be erased with the person it is about."""
     found = _USER_ID_FIELD.search(payload)
-    return found[1].decode(errors="replace") if found else None
+    if found is None:
+        return None
+    try:
+        return str(json.loads(found[1].decode(errors="replace")))
+    except ValueError:  # Not even this text is JSON.
+        return None
 
 
 def find_number(payload: bytes) -> tuple[str, int] | tuple[None, None]:

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from .bigquery_schema import Column, columns_of, contract_hash
 from .environment import CloudSettings
+from .erasure import ErasedNumber, Erasure
 from .events import EVENT_TYPES
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
@@ -49,6 +50,12 @@ FAILED_TABLE = WarehouseTable(FailedEvent.table, tuple(columns_of(FailedEvent)),
 
 REPLAYS = WarehouseTable(Replay.table, tuple(columns_of(Replay)), (Replay.__doc__ or "").strip())
 
+ERASURES = WarehouseTable(Erasure.table, tuple(columns_of(Erasure)), (Erasure.__doc__ or "").strip())
+
+ERASED_NUMBERS = WarehouseTable(
+    ErasedNumber.table, tuple(columns_of(ErasedNumber)), (ErasedNumber.__doc__ or "").strip()
+)
+
 FEATURES: dict[str, WarehouseTable] = {
     model.table.name: WarehouseTable(model.table, tuple(columns_of(model)), (model.__doc__ or "").strip())
     for model in FEATURE_TABLES
@@ -60,6 +67,8 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     *STABLE_TABLES.values(),
     FAILED_TABLE,
     REPLAYS,
+    ERASURES,
+    ERASED_NUMBERS,
     *FEATURES.values(),
 )
 

@@ -23,6 +23,7 @@ from shopstream.pipeline.local_runner import add_up_metrics_at_once
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.pull import PullMessages
 from shopstream.pipeline.sources import FromFiles, FromSubscription
+from shopstream.pipeline.tombstones import Tombstones, nobody
 from shopstream.schemas.message import pack
 
 from . import null_sink, peer
@@ -35,7 +36,7 @@ _STALL_SECONDS = 60.0
 
 def _job(settings: PipelineSettings, source: beam.PTransform, *, streaming: bool) -> Job:
     enrich = EnrichInVisits(settings, utc_now, streaming=streaming)
-    return Job(source, enrich, NullSink(), CountOne(), utc_now)
+    return Job(source, enrich, NullSink(), CountOne(), utc_now, Tombstones(nobody, None))
 
 
 def batch_seconds(settings: PipelineSettings, file: Path, workers: int = 1) -> float:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from shopstream.schemas import Unavailable
 
+from ..erase import erase_from_file
 from ..spool_directory import make_private
 from . import Batch
 from .layout import by_folder, ndjson
@@ -57,6 +58,21 @@ class LocalFile:
             make_private(self._path)
             with tempfile.TemporaryFile(dir=self._path) as probe:
                 os.write(probe.fileno(), b"\n")
+
+    def erase(self, user_id: str) -> tuple[int, int]:
+        """Write over every line about the user; how many were found, and how many are left.
+
+        Raises:
+            Unavailable: A file cannot be read or written.
+        """
+        found = left = 0
+        with _translated(self._path):
+            for path in sorted(self._path.glob(f"*/*/{_FILE}")):
+                with path.open("rb") as held:
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                    here = erase_from_file(path, user_id)
+                found, left = found + here[0], left + here[1]
+        return found, left
 
     def close(self) -> None:
         """Nothing is held open between batches."""

@@ -7,6 +7,7 @@ same event_ids.
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,6 +29,7 @@ from redis.typing import EncodableT, FieldT
 
 from shopstream.schemas import RedisSettings, SettingsError, Unavailable
 
+from ..erase import is_about
 from ..spool_format import Record
 from . import Batch
 
@@ -93,6 +95,30 @@ class RedisStream:
             if type(error) is ResponseError and _IMPOSSIBLE_ID in str(error):
                 return
             raise self._translated(error) from None
+
+    def erase(self, user_id: str) -> tuple[int, int]:
+        """Delete every entry about the user; how many were found, and how many are left.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        try:
+            found = list(self._entries_about(user_id))
+            for start in range(0, len(found), _ENTRIES_A_TRANSACTION):
+                self._client.xdel(self._stream, *found[start : start + _ENTRIES_A_TRANSACTION])
+            return len(found), sum(1 for _ in self._entries_about(user_id))
+        except _ERRORS as error:
+            raise self._translated(error) from None
+
+    def _entries_about(self, user_id: str) -> Iterator[bytes]:
+        after = "-"
+        # The client's types know every form of answer there is, but not which one it gives.
+        client: Any = self._client
+        while entries := client.xrange(self._stream, min=after, count=_ENTRIES_A_TRANSACTION):
+            for entry, fields in entries:
+                if is_about(fields.get(b"document", b""), user_id):
+                    yield entry
+            after = f"({entries[-1][0].decode()}"
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,7 @@
 """The views of events, of failed events and of what feature jobs compute."""
 
 from ..table import Dataset
-from ..warehouse import FAILED_TABLE, RAW_TABLES, REPLAYS, WarehouseTable
+from ..warehouse import ERASURES, FAILED_TABLE, RAW_TABLES, REPLAYS, WarehouseTable
 from .view import View
 
 FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
@@ -16,14 +16,20 @@ def event_view(table: WarehouseTable) -> View:
     name = table.table.name
     columns = ", ".join(column["name"] for column in table.columns)
     stable, raw = (f"`{{dataset}}{dataset}.{name}`" for dataset in (Dataset.STABLE, Dataset.RAW))
+    # Rows that were streamed in cannot be deleted at once; until they are, nobody sees them.
+    erased = (
+        f"SELECT user_id FROM `{{dataset}}{ERASURES.table.dataset}.{ERASURES.table.name}` WHERE user_id IS NOT NULL"  # noqa: S608
+    )
     return View(
         name,
         Dataset.VIEWS,
         f"{table.description} Each event_id once, whatever was delivered twice.",
         f"""SELECT {columns} FROM {stable}
+WHERE user_id IS NULL OR user_id NOT IN ({erased})
 UNION ALL
 SELECT {columns} FROM {raw}
 WHERE received_at >= '{{raw_from}}' AND event_id NOT IN (SELECT event_id FROM {stable})
+AND (user_id IS NULL OR user_id NOT IN ({erased}))
 QUALIFY ROW_NUMBER() OVER ({FIRST_ARRIVED}) = 1""",  # noqa: S608 - names from our own list
     )
 

@@ -66,6 +66,7 @@ def test_every_reason_has_a_case() -> None:
         Reason.ATTRIBUTE_MISMATCH,
         Reason.BACKEND_REFUSED,
         Reason.DAMAGED_LINE,
+        Reason.ERASED_USER,
         Reason.TOO_LARGE,
         Reason.UNREADABLE_MESSAGE,
         Reason.ROW_REFUSED,

@@ -1,18 +1,24 @@
 """Fresh datasets, topic and subscription for each test that asks."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
 import pytest
+import requests
 from google.cloud import bigquery
 
-from deploy.local.stack import LocalStack
+from deploy.local.stack import LocalStack, beside_python
 from deploy.local.topics import create_topics
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
 from shopstream.schemas import read_settings
+from tests.integration.servers import REDIS_SERVER, running, start_redis
+from tests.integration.wire import free_port
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,38 @@ def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[War
     create_topics(settings)
     yield Warehouse(client, settings, environment)
     client.close()
+
+
+def _missing(reason: str) -> None:
+    if "CI" in os.environ:
+        pytest.fail(f"{reason}; in CI it is not optional")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A redis-server of our own, else the one REDIS_URL names."""
+    if shutil.which(REDIS_SERVER):
+        port = free_port()
+        with start_redis(port):
+            yield f"redis://127.0.0.1:{port}/0"
+    elif os.environ.get("REDIS_URL"):
+        yield os.environ["REDIS_URL"]
+    else:
+        _missing("needs Debian's redis-server (apt-get install redis-server) or REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def storage_address() -> Iterator[str]:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return requests.get(address, timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    command = [sys.executable, str(beside_python("gcp-storage-emulator")), "start", "--host", "127.0.0.1"]
+    with running([*command, "--port", str(port), "--in-memory", "--quiet"], answers):
+        yield address

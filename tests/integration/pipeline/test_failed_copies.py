@@ -11,7 +11,9 @@ from gcp_storage_emulator.server import create_server  # type: ignore[import-unt
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
+from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.tombstones import Tombstones, nobody
 from shopstream.pipeline.write_failed import WriteFailed, write_copies
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable, read_settings
 from tests.integration.scripted_bigquery import ScriptedBigQuery, scripted_bigquery
@@ -57,7 +59,7 @@ def failure(number: int, stage: Stage = Stage.VALIDATE) -> FailedEvent:
 
 def write(failures: list[FailedEvent], given: PipelineSettings) -> None:
     """One bundle."""
-    sink = WriteFailed(given, retry_seconds=5)
+    sink = WriteFailed(given, Tombstones(nobody, None), utc_now, retry_seconds=5)
     sink.setup()
     sink.start_bundle()
     for each in failures:

@@ -9,7 +9,9 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 
 from shopstream.pipeline.arrival import Delivery, Line, Row
+from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.tombstones import Tombstones, nobody
 from shopstream.pipeline.write_failed import WriteFailed
 from shopstream.pipeline.write_streaming import WriteEvents
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable, read_settings
@@ -114,7 +116,7 @@ def test_a_request_refused_as_a_whole_is_halved_until_the_row_to_blame_is_found(
 
 def test_a_failed_event_that_cannot_be_written_stops_the_bundle(bigquery: ScriptedBigQuery) -> None:
     bigquery.answer = lambda _: (200, {"insertErrors": [{"index": 0, "errors": [{"reason": "invalid"}]}]})
-    sink = WriteFailed(settings(bigquery.address))
+    sink = WriteFailed(settings(bigquery.address), Tombstones(nobody, None), utc_now)
     sink.setup()
     sink.start_bundle()
     sink.process(

@@ -1,5 +1,6 @@
 """The smaller contracts: identifiers, decay, messages, columns, settings."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -35,6 +36,13 @@ def test_identities_are_found_in_broken_bytes() -> None:
     broken = b'{"event_id": "%s", "user_id":"u 1", ' % event_id.encode()
     assert (find_event_id(broken), find_user_id(broken)) == (event_id, "u 1")
     assert (find_event_id(b"{}"), find_user_id(b"{}")) == (None, None)
+
+
+@pytest.mark.parametrize("user_id", ["u-1", "o'brien", 'o"brien', "back\\slash", "ü€", "\U0001f600", "x" * 256])
+@pytest.mark.parametrize("escaped", [True, False])
+def test_any_user_id_is_found_in_bytes_that_are_no_event(user_id: str, escaped: bool) -> None:
+    text = json.dumps({"user_id": user_id, "query": "milk"}, ensure_ascii=escaped)
+    assert find_user_id(text[:-3].encode()) == user_id
 
 
 def test_a_weight_halves_with_every_half_life() -> None:

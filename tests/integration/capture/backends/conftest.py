@@ -1,12 +1,7 @@
 """The other end of every backend as a fixture, and batches of events to send."""
 
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,10 +9,8 @@ from zlib import crc32
 
 import orjson
 import pytest
-import redis
-import requests
 
-from deploy.local.stack import LocalStack, beside_python
+from deploy.local.stack import LocalStack
 from shopstream.capture.backends import Batch
 from shopstream.capture.spool_format import Record
 from shopstream.pipeline.tables import apply_tables
@@ -35,12 +28,11 @@ from shopstream.schemas import (
 from shopstream.schemas.identifiers import make_event_id
 from shopstream.schemas.message import FAILED_EVENT
 from shopstream.schemas.scrub import scrub_fields
-from tests.integration.wire import free_port
+from tests.integration.servers import REDIS_SERVER
 
-from .far_ends import NOW, PATIENCE_SECONDS, BigQueryEnd, FarEnd, FileEnd, PubSubEnd, RedisEnd, StorageEnd
+from .far_ends import NOW, BigQueryEnd, FarEnd, FileEnd, PubSubEnd, RedisEnd, StorageEnd
 
 GOLDEN = Path(__file__).parents[3] / "golden"
-_REDIS_SERVER = "redis-server"
 
 
 class Events:
@@ -89,74 +81,6 @@ def events(request: pytest.FixtureRequest) -> Events:
     return Events(request.node.nodeid)
 
 
-def _missing(reason: str) -> None:
-    if "CI" in os.environ:
-        pytest.fail(f"{reason}; in CI it is not optional")
-    pytest.skip(reason)
-
-
-@contextmanager
-def running(command: list[str], answers: Callable[[], bool]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server, once it answers; killed at the end."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not answers():
-            # Looked at before every try: what answers on the port would otherwise be somebody else's.
-            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-            assert time.monotonic() < deadline, f"{command[0]} did not come up"
-            time.sleep(0.02)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def start_redis(port: int) -> Any:
-    """A Redis of the test's own that keeps nothing on disk."""
-    program = shutil.which(_REDIS_SERVER)
-    assert program
-    client = redis.Redis(port=port, protocol=2)
-
-    def answers() -> bool:
-        try:
-            return bool(client.ping())
-        except redis.ConnectionError:
-            return False
-
-    options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"]  # noqa: S108 - never written
-    return running([program, "--port", str(port), *options], answers)
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A redis-server of our own, else the one REDIS_URL names."""
-    if shutil.which(_REDIS_SERVER):
-        port = free_port()
-        with start_redis(port):
-            yield f"redis://127.0.0.1:{port}/0"
-    elif os.environ.get("REDIS_URL"):
-        yield os.environ["REDIS_URL"]
-    else:
-        _missing("needs Debian's redis-server (apt-get install redis-server) or REDIS_URL")
-
-
-@pytest.fixture(scope="session")
-def storage_address() -> Iterator[str]:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return requests.get(address, timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    command = [sys.executable, str(beside_python("gcp-storage-emulator")), "start", "--host", "127.0.0.1"]
-    with running([*command, "--port", str(port), "--in-memory", "--quiet"], answers):
-        yield address
-
-
 @pytest.fixture(scope="module")
 def bigquery_dataset(stack: LocalStack, request: pytest.FixtureRequest) -> str:
     """Datasets and tables that the tests of one file share: making them takes longer than a test."""
@@ -185,7 +109,7 @@ def make_far_end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
             far_end = BigQueryEnd(request.getfixturevalue("stack"), dataset)
         elif name == "redis":
             url = request.getfixturevalue("redis_url")
-            far_end = RedisEnd(url, f"events-{number}", owned=shutil.which(_REDIS_SERVER) is not None)
+            far_end = RedisEnd(url, f"events-{number}", owned=shutil.which(REDIS_SERVER) is not None)
         else:
             far_end = FileEnd(tmp_path)
         made.append(far_end)

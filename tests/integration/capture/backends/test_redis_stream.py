@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from shopstream.schemas import Unavailable
+from tests.integration.servers import start_redis
 from tests.integration.wire import free_port
 
-from .conftest import start_redis
 from .far_ends import FarEnd, RedisEnd
 
 

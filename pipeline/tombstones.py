@@ -1,0 +1,103 @@
+"""Who has been erased, as the job knows it: a late or replayed event must not bring anybody back."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from typing import Self
+
+from shopstream.schemas import Reason, Rejected, SettingsError, Stage, Unavailable
+from shopstream.schemas.erasure import tombstone
+from shopstream.schemas.failure import OF_AN_ERASED_USER
+from shopstream.schemas.table import Dataset
+from shopstream.schemas.warehouse import ERASURES, dataset_id
+
+from .arrival import Line, Received
+from .options import PipelineSettings
+from .outcome import Outcome, each
+from .retry import RETRY_SECONDS, retrying
+from .validate import validate
+from .warehouse import ask, connect
+
+REFRESH = timedelta(seconds=60)
+"""An erasure is in force in every worker after so long."""
+_USERS_REMEMBERED = 100_000
+
+
+class Tombstones:
+    """The list of erased users, read when first needed and again once it is a minute old.
+
+    Pickled without what was read: each worker reads its own.
+    """
+
+    def __init__(self, read: Callable[[], frozenset[str]], key: str | None) -> None:
+        """Start with nothing read; `read` gives the tombstones there are, `key` is PRIVACY_KEY."""
+        self._read, self._key = read, key
+        self._read_at: datetime | None = None
+        self._hashes: frozenset[str] = frozenset()
+        self._hash = lru_cache(_USERS_REMEMBERED)(tombstone)
+
+    @classmethod
+    def of(cls, settings: PipelineSettings) -> Self:
+        """Those of the warehouse."""
+        key = settings.privacy_key
+        return cls(partial(_read_list, settings), None if key is None else key.get_secret_value())
+
+    def __reduce__(self) -> tuple[type["Tombstones"], tuple[Callable[[], frozenset[str]], str | None]]:
+        return Tombstones, (self._read, self._key)
+
+    def refresh(self, now: datetime) -> None:
+        """Read the list where it is too old. One that was read before stays in force while BigQuery is away.
+
+        Raises:
+            Unavailable: It was never read, and BigQuery does not answer.
+            SettingsError: Users were erased, and there is no key to recognise them by.
+        """
+        if self._read_at is not None and now < self._read_at + REFRESH:
+            return
+        try:
+            self._hashes = retrying(RETRY_SECONDS)(self._read) if self._read_at is None else self._read()
+        except Unavailable:
+            if self._read_at is None:
+                raise
+        self._read_at = now
+        if self._hashes and self._key is None:
+            raise SettingsError("PRIVACY_KEY is not set, but users were erased: without it they cannot be recognised")
+
+    def holds(self, user_id: str | None) -> bool:
+        """Whether the user has been erased."""
+        if not self._hashes or user_id is None or self._key is None:
+            return False
+        return self._hash(user_id, self._key) in self._hashes
+
+
+class Admit:
+    """Lines become events that keep their contract, of users who have not been erased."""
+
+    def __init__(self, tombstones: Tombstones) -> None:
+        self._tombstones = tombstones
+
+    def __call__(self, lines: Sequence[Line], now: datetime) -> Outcome[Received]:
+        """The lines of a message."""
+        self._tombstones.refresh(now)
+        return each(Stage.VALIDATE, self._admit)(lines, now)
+
+    def _admit(self, line: Line, now: datetime) -> Received:
+        received = validate(line, now)
+        if self._tombstones.holds(received.event.user_id):
+            raise Rejected(Reason.ERASED_USER, OF_AN_ERASED_USER)
+        return received
+
+
+def _read_list(settings: PipelineSettings) -> frozenset[str]:
+    place = f"{dataset_id(settings, Dataset.PRIVACY)}.{ERASURES.table.name}"
+    client = connect(settings)
+    try:
+        rows = ask(client, f"SELECT DISTINCT tombstone FROM `{place}`", place)  # noqa: S608 - our own name
+    finally:
+        client.close()
+    return frozenset(row["tombstone"] for row in rows)
+
+
+def nobody() -> frozenset[str]:
+    """The list before anybody has been erased."""
+    return frozenset()
