@@ -1,7 +1,5 @@
 """What feature jobs and the reader take from the environment."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
@@ -10,11 +8,6 @@ from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 class FeatureSettings(CloudSettings, RedisSettings):
     """Settings of the feature jobs, the reader and the command `shopstream-features`."""
 
-    consent_otherwise: Literal["granted", "denied"] = Field(
-        "granted",
-        description="What counts for feature jobs where a user has decided nothing: `granted` (opt-out) or `denied` "
-        "(opt-in).",
-    )
     aggregates_minimum_users: int = Field(
         20, ge=2, description="Aggregates tell of a query only if so many users searched for it in the window."
     )
@@ -29,11 +22,6 @@ class FeatureSettings(CloudSettings, RedisSettings):
         description="With it, counts of users get Laplace noise of scale 1 / epsilon before they are rounded; unset "
         "for none. Needs the extra `noise`.",
     )
-
-    @property
-    def allowed_otherwise(self) -> bool:
-        """Whether a use is allowed by a user who has decided nothing."""
-        return self.consent_otherwise == "granted"
 
 
 def refuse_redis(settings: RedisSettings) -> None:

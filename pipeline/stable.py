@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings
-from shopstream.schemas.table import Dataset
 from shopstream.schemas.views import EVENT_VIEWS, FIRST_ARRIVED
 from shopstream.schemas.warehouse import (
     RAW_TABLES,
@@ -87,5 +86,5 @@ def _renew_view(client: bigquery.Client, settings: CloudSettings, event_type: st
     name = f"{dataset_id(settings, view.dataset)}.{view.name}"
     with unavailable_when_down(name):
         resource = client.get_table(name, timeout=REQUEST_SECONDS, retry=None)
-        resource.view_query = view.text(dataset_id(settings, Dataset.VIEWS), today - timedelta(days=LATE_DAYS))
+        resource.view_query = view.text(settings, today - timedelta(days=LATE_DAYS))
         client.update_table(resource, ["view_query"], timeout=REQUEST_SECONDS, retry=None)

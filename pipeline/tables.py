@@ -113,7 +113,7 @@ def _view_step(client: bigquery.Client, settings: CloudSettings, view: View, pre
     if view.name not in present:
         return Step(name, "create", of=view)
     # Not by its text: close-days writes a day into it, and the emulator does not tell it.
-    if _get(client, name).labels.get(CONTRACT_LABEL) == view.contract:
+    if _get(client, name).labels.get(CONTRACT_LABEL) == view.contract(settings):
         return Step(name, "keep", of=view)
     return Step(name, "change", (Difference("it is written anew"),), view)
 
@@ -132,9 +132,9 @@ def _make_table(client: bigquery.Client, step: Step, table: WarehouseTable) -> N
 
 def _make_view(client: bigquery.Client, settings: CloudSettings, step: Step, view: View) -> None:
     resource = bigquery.Table(step.name)
-    resource.view_query = view.text(dataset_id(settings, Dataset.VIEWS))
+    resource.view_query = view.text(settings)
     resource.description = view.description
-    resource.labels = {CONTRACT_LABEL: view.contract}
+    resource.labels = {CONTRACT_LABEL: view.contract(settings)}
     if step.action == "create":
         client.create_table(resource, timeout=REQUEST_SECONDS, retry=None)
     elif step.action == "change":

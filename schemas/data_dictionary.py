@@ -10,7 +10,7 @@ from .events import EVENT_TYPES
 from .failure import Reason, Stage
 from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
-from .views import ALL_VIEWS, PEOPLES_VIEWS, View
+from .views import ALL_VIEWS, EXPORTS, PEOPLES_VIEWS, View
 from .warehouse import FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, WarehouseTable
 
 _HEAD = """# Data dictionary
@@ -79,7 +79,15 @@ def _view_list(views: Iterable[View]) -> Iterator[str]:
 
 def _view_pages() -> Iterator[str]:
     yield _VIEWS_HEAD
-    for view in PEOPLES_VIEWS:
+    yield from _described(PEOPLES_VIEWS)
+    yield "\n# Exports\n"
+    yield "Events in the shapes of other tools, of shoppers who allow analytics or are not known. What has no place in"
+    yield "a shape is left out."
+    yield from _described(EXPORTS)
+
+
+def _described(views: Iterable[View]) -> Iterator[str]:
+    for view in views:
         yield f"\n## `{view.name}`\n"
         yield f"{_one_line(view.description)}\n"
         yield f"For {(view.reader or '').removesuffix('.')}.\n"

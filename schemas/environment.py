@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -82,6 +82,17 @@ class CloudSettings(Settings):
         pattern=r"^[A-Za-z][A-Za-z0-9_.~+%-]*$",
         description="The subscription the streaming job reads.",
     )
+
+    consent_otherwise: Literal["granted", "denied"] = Field(
+        "granted",
+        description="What counts for feature jobs and exports where a user has decided nothing: `granted` (opt-out) or "
+        "`denied` (opt-in).",
+    )
+
+    @property
+    def allowed_otherwise(self) -> bool:
+        """Whether a use is allowed by a user who has decided nothing."""
+        return self.consent_otherwise == "granted"
 
     @property
     def subscription_path(self) -> str:

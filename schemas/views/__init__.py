@@ -3,6 +3,7 @@
 from ..table import Dataset
 from ..warehouse import FEATURES, RAW_TABLES
 from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
+from .exports import SHAPES
 from .files import view_in_file
 from .ledger import BALANCE_VIEW, MINUTES_VIEW, balance, minutes
 from .view import View
@@ -24,6 +25,9 @@ PEOPLES_VIEWS: tuple[View, ...] = tuple(
 )
 """What is written for people to read, each in a file of its own."""
 
+EXPORTS: tuple[View, ...] = tuple(shape.view() for shape in SHAPES)
+"""Events in the shapes of other tools."""
+
 ALL_VIEWS: tuple[View, ...] = (
     *EVENT_VIEWS.values(),
     failed_view(),
@@ -31,6 +35,7 @@ ALL_VIEWS: tuple[View, ...] = (
     view_in_file("consent_states"),
     *(as_it_is(table) for table in FEATURES.values() if table.table.dataset is not Dataset.PRIVACY),
     *PEOPLES_VIEWS,
+    *EXPORTS,
     balance(),
     minutes(),
     freshness(),
@@ -41,6 +46,7 @@ __all__ = [
     "ALL_VIEWS",
     "BALANCE_VIEW",
     "EVENT_VIEWS",
+    "EXPORTS",
     "FAILED_VIEW",
     "FIRST_ARRIVED",
     "FRESHNESS_VIEW",
