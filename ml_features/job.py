@@ -10,14 +10,15 @@ from typing import Any
 from google.cloud import bigquery
 from pydantic import BaseModel
 
-from shopstream.schemas.warehouse import dataset_id
+from shopstream.schemas.quality_result import QualityResult
+from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
 
 from .anonymise import told_queries
 from .catalog import FeatureTable
 from .models import reorder
 from .parameters import Days, parameters
 from .settings import FeatureSettings
-from .warehouse import REQUEST_SECONDS, Row, ask, load_rows, retrying, translated
+from .warehouse import REQUEST_SECONDS, Row, ask, insert_rows, load_rows, retrying, translated
 
 CANDIDATE_HOURS = 1
 """A candidate left behind by a killed job deletes itself after this long: it is about people."""
@@ -71,8 +72,8 @@ def run(
     """Compute the table's rows for as_of, check them, and put them in place of what its partitions held.
 
     Tables by day are computed from first_day on, or for as many days as late events need. Then rows of users who do
-    not allow the table's purpose are deleted, of whatever day. Running twice gives the same. `now` only says when a
-    candidate left behind deletes itself.
+    not allow the table's purpose are deleted, of whatever day. Running twice gives the same. `now` says when a
+    candidate left behind deletes itself, and when the checks were made.
 
     Raises:
         CheckFailed: A check headed `-- fail:` returned rows; nothing was replaced.
@@ -86,6 +87,7 @@ def run(
         with _candidate(client, settings, table, as_of, now) as candidate:
             _fill(client, settings, table, days, candidate)
             found = _judge(client, settings, table, days, f"SELECT * FROM `{candidate}`")  # noqa: S608 - our own name
+            _record(client, settings, table, found, now)
             if broken := [finding for finding in found if finding.verdict == "fail"]:
                 raise CheckFailed(
                     f"{table.name} for {as_of} was not replaced: " + "; ".join(str(finding) for finding in broken)
@@ -180,6 +182,27 @@ def _judge(
         if rows[0]["row_count"]:
             found.append(Finding(each.verdict, each.meaning, rows[0]["row_count"]))
     return found
+
+
+def _record(
+    client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, found: Sequence[Finding], now: datetime
+) -> None:
+    """Keep what every check found beside the results of the other quality rules."""
+    rows = {finding.meaning: finding.rows for finding in found}
+    results = [
+        QualityResult(
+            checked_at=now,
+            rule=f"{table.name}: {each.meaning}"[:256],
+            value=rows.get(each.meaning, 0),
+            most=0,
+            threshold="default",
+            verdict="breach" if each.meaning in rows else "ok",
+            job=table.name,
+        )
+        for each in table.checks
+    ]
+    place = f"{dataset_id(settings, QUALITY_RESULTS.table.dataset)}.{QUALITY_RESULTS.table.name}"
+    insert_rows(client, place, [result.model_dump(mode="json") for result in results])
 
 
 def _replace(

@@ -115,6 +115,22 @@ def load_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row
         )
 
 
+def insert_rows(client: bigquery.Client, table: str, rows: Sequence[Row]) -> None:
+    """Add rows, in one streaming insert.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+        Refused: It does not take a row.
+    """
+
+    def insert() -> None:
+        with translated():
+            if errors := client.insert_rows_json(table, rows, timeout=REQUEST_SECONDS, retry=None):
+                raise Refused(f"BigQuery refused rows of {table}: {errors[0].get('errors')}")
+
+    retrying()(insert)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """The client's errors as ours: later, missing, or wrong."""

@@ -17,6 +17,7 @@ from shopstream.schemas.logs import log_json
 from .cli_failed import failed
 from .cli_parts import settings_in_force, show
 from .cli_privacy import privacy
+from .cli_quality import quality
 from .clock import utc_now
 from .table_changes import Refused
 
@@ -139,6 +140,7 @@ def tables_apply(as_json: bool) -> None:
 
 cli.add_command(failed)
 cli.add_command(privacy)
+cli.add_command(quality)
 
 
 @cli.command("close-days")
@@ -146,22 +148,30 @@ cli.add_command(privacy)
 def close_days_command(as_json: bool) -> None:
     """Copy every day before today (UTC) into the stable tables, each event once; once a night, or as often as you like.
 
-    Views show the same before and after, and read less after. A day that got late rows is copied again.
+    Views show the same before and after, and read less after. A day that got late rows is copied again. Then every
+    quality rule is looked at; exit status 1 where one is broken.
 
     Example: shopstream-pipeline close-days
     """
+    from .quality import bounds_of, check_quality
     from .stable import close_days
     from .warehouse import connect
 
     settings = settings_in_force()
+    client = connect(settings)
     closed = close_days(
-        connect(settings),
+        client,
         settings,
         utc_now().date(),
         lambda each: click.echo(f"{each.day} {each.event_type}: {each.events:,} events", err=True),
     )
     values = [{**vars(each), "day": each.day.isoformat()} for each in closed]
     show(values, as_json, lambda: [f"{len(closed)} days closed, {sum(each.events for each in closed):,} events"])
+    broken = [result for result in check_quality(client, settings, (), utc_now()) if result.verdict == "breach"]
+    for result in broken:
+        click.echo(f"quality: {result.rule} is {result.value:.4g}, not {bounds_of(result)}", err=True)
+    if broken:
+        sys.exit(ExitStatus.FOUND)
 
 
 @cli.command()

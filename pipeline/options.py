@@ -72,6 +72,11 @@ class PipelineSettings(CloudSettings):
         description="Key of the hash that is kept of erased users; the same wherever the job or `privacy` runs. Who "
         "changes it lets late events of those erased before through.",
     )
+    quality_thresholds: str = Field(
+        "",
+        description="Bounds that count instead of learned and default ones, apart by commas: "
+        "`freshness.search<=30,volume.order>=0.5`.",
+    )
     visit_shards: int = Field(
         64,
         ge=1,

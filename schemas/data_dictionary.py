@@ -11,7 +11,7 @@ from .failure import Reason, Stage
 from .scrub import SCRUBBED_FIELDS
 from .table import Dataset
 from .views import ALL_VIEWS, EXPORTS, PEOPLES_VIEWS, View
-from .warehouse import FAILED_TABLE, FEATURES, RAW_TABLES, REPLAYS, WarehouseTable
+from .warehouse import ALL_TABLES, FAILED_TABLE, FEATURES, QUALITY_RESULTS, RAW_TABLES, REPLAYS, WarehouseTable
 
 _HEAD = """# Data dictionary
 
@@ -58,9 +58,10 @@ def _lines() -> Iterator[str]:
     for title, tables in (
         ("Events", RAW_TABLES.values()),
         ("Failed events", (FAILED_TABLE, REPLAYS)),
+        ("Quality", (QUALITY_RESULTS,)),
         ("Features", (table for table in FEATURES.values() if table.table.dataset is Dataset.FEATURES)),
         ("Aggregates", (table for table in FEATURES.values() if table.table.dataset is Dataset.AGGREGATES)),
-        ("Privacy", (table for table in FEATURES.values() if table.table.dataset is Dataset.PRIVACY)),
+        ("Privacy", (table for table in ALL_TABLES if table.table.dataset is Dataset.PRIVACY)),
     ):
         yield f"\n## {title}"
         for table in tables:

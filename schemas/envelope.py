@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from .field_rules import FieldRule
 from .identifiers import EventId, Opaque
 from .quantities import Ordinal
 from .table import Dataset, Table
@@ -81,6 +82,8 @@ class Event(Record):
     )
 
     table: ClassVar[Table]
+    quality: ClassVar[tuple[FieldRule, ...]] = ()
+    """What is promised of its fields, all events taken together."""
     arrival: ClassVar[type[Arrival]] = Arrival
     """The columns that the pipeline adds."""
 

@@ -23,6 +23,8 @@ class Dataset(StrEnum):
     """What feature jobs compute of people."""
     AGGREGATES = "_aggregates"
     """What feature jobs compute that is about nobody."""
+    OPS = "_ops"
+    """How the pipeline itself is doing."""
     PRIVACY = "_privacy"
     """Who allowed what, and who asked to be erased. Read by jobs and by those who answer for privacy."""
 

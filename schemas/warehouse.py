@@ -9,6 +9,7 @@ from .erasure import ErasedNumber, Erasure
 from .events import EVENT_TYPES
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
+from .quality_result import QualityResult
 from .replay import Replay
 from .table import Dataset, Table
 
@@ -56,6 +57,10 @@ ERASED_NUMBERS = WarehouseTable(
     ErasedNumber.table, tuple(columns_of(ErasedNumber)), (ErasedNumber.__doc__ or "").strip()
 )
 
+QUALITY_RESULTS = WarehouseTable(
+    QualityResult.table, tuple(columns_of(QualityResult)), (QualityResult.__doc__ or "").strip()
+)
+
 FEATURES: dict[str, WarehouseTable] = {
     model.table.name: WarehouseTable(model.table, tuple(columns_of(model)), (model.__doc__ or "").strip())
     for model in FEATURE_TABLES
@@ -69,6 +74,7 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     REPLAYS,
     ERASURES,
     ERASED_NUMBERS,
+    QUALITY_RESULTS,
     *FEATURES.values(),
 )
 

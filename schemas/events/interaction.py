@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ..envelope import Arrival, Event, TouchArrival, event_table
+from ..field_rules import FieldRule, InRange, RefersTo, RequiredShare
 from ..identifiers import Opaque
 from ..quantities import Currency, Milliseconds, Money, Ordinal, Quantity
 from ..table import Table
@@ -27,3 +28,8 @@ class Interaction(Event):
 
     table: ClassVar[Table] = event_table("interactions", cluster_by=("user_id", "product_id"))
     arrival: ClassVar[type[Arrival]] = TouchArrival
+    quality: ClassVar[tuple[FieldRule, ...]] = (
+        RequiredShare("session_id", 0.5),
+        RefersTo("query_id", "search"),
+        InRange("position", 1, 10_000),
+    )

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ..envelope import Arrival, Event, Record, TouchArrival, event_table
+from ..field_rules import FieldRule, InRange, RefersTo, RequiredShare
 from ..identifiers import Opaque
 from ..quantities import Currency, Money, Quantity
 from ..table import Table
@@ -36,3 +37,8 @@ class Order(Event):
 
     table: ClassVar[Table] = event_table("orders", cluster_by=("user_id", "order_id"))
     arrival: ClassVar[type[Arrival]] = TouchArrival
+    quality: ClassVar[tuple[FieldRule, ...]] = (
+        RequiredShare("user_id", 0.5),
+        RefersTo("query_id", "search", 0.9),
+        InRange("total_amount", 0, 100_000),
+    )

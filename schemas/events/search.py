@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ..envelope import Arrival, Event, Record, VisitArrival, event_table
+from ..field_rules import FieldRule, InRange, RequiredShare
 from ..identifiers import Opaque
 from ..quantities import Count, Milliseconds, Ordinal
 from ..table import Table
@@ -66,3 +67,8 @@ class Search(Event):
 
     table: ClassVar[Table] = event_table("searches", cluster_by=("user_id", "query_id"))
     arrival: ClassVar[type[Arrival]] = SearchArrival
+    quality: ClassVar[tuple[FieldRule, ...]] = (
+        RequiredShare("session_id", 0.5),
+        RequiredShare("intent", 0.5),
+        InRange("latency_ms", 0, 60_000),
+    )

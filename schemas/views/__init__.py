@@ -1,7 +1,7 @@
 """Every view there is, derived from the tables or written in a file of its own."""
 
 from ..table import Dataset
-from ..warehouse import FEATURES, RAW_TABLES
+from ..warehouse import FEATURES, QUALITY_RESULTS, RAW_TABLES
 from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
 from .exports import SHAPES
 from .files import view_in_file
@@ -33,6 +33,7 @@ ALL_VIEWS: tuple[View, ...] = (
     failed_view(),
     view_in_file("consent_periods"),
     view_in_file("consent_states"),
+    as_it_is(QUALITY_RESULTS),
     *(as_it_is(table) for table in FEATURES.values() if table.table.dataset is not Dataset.PRIVACY),
     *PEOPLES_VIEWS,
     *EXPORTS,

@@ -83,6 +83,13 @@ def test_a_failed_check_leaves_the_partition_untouched(
     assert stored(warehouse, "profiles") == before
 
 
+def test_what_every_check_found_is_kept_with_the_quality_results(warehouse: "Warehouse", run_table: "Run") -> None:
+    run_table("profiles", AS_OF)
+    rows = warehouse.rows("SELECT rule, value, verdict FROM `{views}.quality_results` WHERE job = 'profiles'")
+    assert len(rows) == len(feature_table("profiles").checks)
+    assert {row["rule"] for row in rows if row["verdict"] == "breach"} == {"profiles: there is not one row"}
+
+
 def test_reorders_without_weights_are_refused(run_table: "Run", load_baskets: "Load", history: list[Basket]) -> None:
     load_baskets(history)
     with pytest.raises(CheckFailed, match="run reorder_weights first"):
