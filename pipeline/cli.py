@@ -175,6 +175,31 @@ def close_days_command(as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 45), help="So many of the last days.")
+@click.option("--json", "as_json", is_flag=True, help="Print the estimate as JSON.")
+def cost(days: int, as_json: bool) -> None:
+    """Estimate what a month costs at the volumes of the last days, by service and table, from list prices.
+
+    Exit status 1 where that is more than MONTHLY_BUDGET. What people query, and free allowances, are left out.
+
+    Example: shopstream-pipeline cost --days 14
+    """
+    from dataclasses import asdict
+
+    from .cost import Prices, estimate, estimate_lines, measure
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    volumes, users = measure(connect(settings), settings, utc_now(), days)
+    found = estimate(volumes, users, settings, days, Prices())
+    totals = {"dollars": found.dollars, "variable_dollars": found.variable_dollars, "budget": settings.monthly_budget}
+    show({**asdict(found), **totals}, as_json, lambda: estimate_lines(found, settings.monthly_budget))
+    if settings.monthly_budget is not None and found.dollars > settings.monthly_budget:
+        click.echo(f"cost: {found.dollars:.2f} a month is over the budget of {settings.monthly_budget:.2f}", err=True)
+        sys.exit(ExitStatus.FOUND)
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
     """Show every setting in force and whether Pub/Sub and BigQuery answer.

@@ -66,6 +66,9 @@ class PipelineSettings(CloudSettings):
         description="Buckets, apart by commas, that hold events as NDJSON, such as capture's: `privacy` looks there "
         "and in FAILED_EVENTS_BUCKET.",
     )
+    monthly_budget: float | None = Field(
+        None, gt=0, description="US dollars a month; `cost` ends with 1 where its estimate is higher. Unset for none."
+    )
     privacy_key: SecretStr | None = Field(
         None,
         min_length=16,

@@ -141,7 +141,8 @@ def test_every_reason_has_a_way_to_it() -> None:
         Reason.UNREADABLE_MESSAGE,
         Reason.DAMAGED_LINE,
         Reason.ATTRIBUTE_MISMATCH,
-    }  # In test_forwarder and of messages.
+        Reason.ERASED_USER,
+    }  # In test_forwarder, of messages, and of the job.
     assert set(Reason) - elsewhere == set(REASONS)
 
 
