@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from pathlib import Path
+from random import SystemRandom
+from typing import TextIO
 
 import click
 
@@ -97,6 +100,36 @@ def check(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
     )
     if any(finding.verdict == "fail" for _, finding in found):
         sys.exit(ExitStatus.FOUND)
+
+
+@cli.command("export-training")
+@click.argument("table")
+@click.option("--as-of", type=_DAY, required=True, help="The date whose rows are exported.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="FILE.ndjson or .gz.")
+@click.option("--users", type=click.File(), help="Only the users named in this file, one a line.")
+@_as_json
+def export_training_command(table: str, as_of: datetime, output: Path, users: TextIO | None, as_json: bool) -> None:
+    """Write the rows of TABLE (reorders or profiles) for training, anonymised, of users who allow personalization.
+
+    A user_id becomes a keyed hash with a salt drawn for this export and thrown away; exact times are left out. With
+    --users nothing is exported where one of them does not allow it.
+
+    Example: shopstream-features export-training reorders --as-of 2026-11-20 --output reorders.ndjson.gz
+    """
+    from .training_export import export_training
+    from .warehouse import connect
+
+    settings = _settings()
+    only = [line.strip() for line in users if line.strip()] if users else ()
+    chosen = feature_table(table)
+    done = export_training(
+        connect(settings), settings, chosen, as_of.date(), output, chance=SystemRandom().randbytes, only=only
+    )
+    _print(
+        {**vars(done), "output": str(output)},
+        as_json,
+        lambda: [f"{done.rows:,} rows of {done.users:,} users in {output}; {done.left_out:,} users do not allow it"],
+    )
 
 
 @cli.command()

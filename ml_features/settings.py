@@ -1,6 +1,6 @@
 """What feature jobs and the reader take from the environment."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 
@@ -8,6 +8,9 @@ from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 class FeatureSettings(CloudSettings, RedisSettings):
     """Settings of the feature jobs, the reader and the command `shopstream-features`."""
 
+    training_export_key: SecretStr | None = Field(
+        None, min_length=16, description="Key of the pseudonyms in training exports; required for them."
+    )
     aggregates_minimum_users: int = Field(
         20, ge=2, description="Aggregates tell of a query only if so many users searched for it in the window."
     )
