@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from deploy.dashboards.grafana import dashboard
 from shopstream import capture
 from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.settings import CollectorSettings
@@ -114,6 +115,7 @@ def write(docs: Path) -> None:
     (docs / "settings.md").write_text(settings_page())
     (docs / "counters.md").write_text(counters_page())
     (docs / "collector-openapi.json").write_text(collector_document())
+    (docs.parent / "deploy" / "dashboards" / "grafana.json").write_text(dashboard())
 
 
 if __name__ == "__main__":

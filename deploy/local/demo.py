@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
 import click
 
+from deploy.dashboards.__main__ import rows_of_charts
+from deploy.dashboards.page import page
 from shopstream.capture import Capture, interaction
 from shopstream.ml_features.models.evaluate import Comparison
 from shopstream.ml_features.settings import FeatureSettings
@@ -95,6 +97,11 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
                 progress.show(f"as of {as_of}" if as_of else "nothing was bought")
             customers = best_customers(walk.client, features, as_of) if as_of else []
             insight = search_insight(walk.client, features, as_of) if as_of else None
+            if as_of:
+                progress.show("dashboard")
+                first_day = as_of - timedelta(days=features.aggregates_window_days - 1)
+                charts = rows_of_charts(walk.client, features, first_day, as_of)
+                (directory / "dashboard.html").write_text(page(charts, first_day, as_of), encoding="utf-8")
             recall = recall_at_10(walk.client, features, as_of, given.held_back) if as_of and given.held_back else None
     print_customers(customers, out, searches_are="searches" if file else "simulated searches")
     if insight is not None:

@@ -65,6 +65,8 @@ def print_summary(summary: Mapping[str, object], walked: Walked, directory: Path
             f"by plain purchase frequency {summary['recall_at_10_frequency']:.3f}",
             file=out,
         )
+    if summary["as_of"] is not None:
+        print(f"   charts of the last four weeks: {directory / 'dashboard.html'}", file=out)
     print(f"   {summary['seconds']} s; everything is in {directory}, figures in {directory / 'summary.json'}", file=out)
 
 

@@ -1,5 +1,5 @@
 -- One row is: the users whose first session was in a week (from a Monday, UTC), and how many came back and ordered so many weeks later.
--- For: whoever asks whether shoppers stay. Of the last 365 days; a user who came before them is not new.
+-- For: whoever asks whether shoppers stay. Sessions are kept 400 days; a user who came before them is not new.
 -- Example: SELECT cohort_week, weeks_later, users / cohort_users AS retention FROM shopstream.cohort_retention WHERE weeks_later <= 8 ORDER BY cohort_week, weeks_later
 WITH weekly AS (
   -- Counted from a Monday, so that it does not depend on any week convention.
@@ -8,7 +8,7 @@ WITH weekly AS (
     DATE_SUB(day, INTERVAL MOD(DATE_DIFF(day, DATE '1970-01-05', DAY), 7) DAY) AS week,
     SUM(orders) AS orders
   FROM `{dataset}_features.sessions`
-  WHERE day >= DATE_SUB(CURRENT_DATE(), INTERVAL 400 DAY) AND user_id IS NOT NULL
+  WHERE user_id IS NOT NULL
   GROUP BY user_id, week
 ),
 

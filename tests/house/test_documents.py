@@ -11,6 +11,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy.dashboards.grafana import dashboard
 from deploy.reference import collector_document, counters_page, settings_page
 from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
 from shopstream.schemas.data_dictionary import json_schemas, render, render_views
@@ -33,6 +34,10 @@ def test_the_json_schemas_are_fresh() -> None:
 def test_the_pages_of_settings_and_counters_are_fresh() -> None:
     assert (ROOT / "docs/settings.md").read_text() == settings_page(), "run `make docs`"
     assert (ROOT / "docs/counters.md").read_text() == counters_page(), "run `make docs`"
+
+
+def test_the_dashboard_for_grafana_is_fresh() -> None:
+    assert (ROOT / "deploy/dashboards/grafana.json").read_text() == dashboard(), "run `make docs`"
 
 
 def test_the_collectors_openapi_document_is_fresh() -> None:
