@@ -51,14 +51,8 @@ def page(rows: Mapping[str, Sequence[Row]], first_day: date, last_day: date) -> 
             parts.append(_table(chart, rows[chart.name]))
         else:
             picture = figure(chart, rows[chart.name])
-            parts.append(
-                pio.to_html(
-                    picture,
-                    include_plotlyjs=library,
-                    full_html=False,
-                    config={"responsive": True, "displayModeBar": False},
-                )
-            )
+            options = {"responsive": True, "displayModeBar": False}
+            parts.append(pio.to_html(picture, include_plotlyjs=library, full_html=False, config=options))
             library = False
         parts.append("</section>\n")
     return "".join([*parts, "</main>\n</body>\n</html>\n"])
