@@ -16,10 +16,7 @@ def event_view(table: WarehouseTable) -> View:
     name = table.table.name
     columns = ", ".join(column["name"] for column in table.columns)
     stable, raw = (f"`{{dataset}}{dataset}.{name}`" for dataset in (Dataset.STABLE, Dataset.RAW))
-    # Rows that were streamed in cannot be deleted at once; until they are, nobody sees them.
-    erased = (
-        f"SELECT user_id FROM `{{dataset}}{ERASURES.table.dataset}.{ERASURES.table.name}` WHERE user_id IS NOT NULL"  # noqa: S608
-    )
+    erased = _being_erased()
     return View(
         name,
         Dataset.VIEWS,
@@ -34,6 +31,12 @@ QUALIFY ROW_NUMBER() OVER ({FIRST_ARRIVED}) = 1""",  # noqa: S608 - names from o
     )
 
 
+def _being_erased() -> str:
+    """Users whose erasure is not done: rows that were streamed in cannot be deleted at once, but nobody sees them."""
+    requests = f"`{{dataset}}{ERASURES.table.dataset}.{ERASURES.table.name}`"
+    return f"SELECT user_id FROM {requests} WHERE user_id IS NOT NULL"  # noqa: S608 - names from our own list
+
+
 def failed_view() -> View:
     """Each failed event once."""
     failed, replays = (f"`{{dataset}}{table.table.dataset}.{table.table.name}`" for table in (FAILED_TABLE, REPLAYS))
@@ -43,7 +46,7 @@ def failed_view() -> View:
         f"{FAILED_TABLE.description} Each event_id once, with when it was last replayed and what came of it.",
         f"""SELECT failures.*, replays.replayed_at, replays.outcome AS replay_outcome
 FROM (
-  SELECT * FROM {failed} WHERE TRUE
+  SELECT * FROM {failed} WHERE user_id IS NULL OR user_id NOT IN ({_being_erased()})
   QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, failed_at) = 1
 ) AS failures
 LEFT JOIN (

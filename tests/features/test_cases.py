@@ -15,7 +15,7 @@ from shopstream.ml_features.catalog import FeatureTable, catalog
 from shopstream.ml_features.models.reorder import DEFAULT_WEIGHTS
 from shopstream.ml_features.parameters import parameters
 from shopstream.ml_features.warehouse import ask
-from shopstream.schemas.views import PEOPLES_VIEWS, View
+from shopstream.schemas.views import EXPORTS, PEOPLES_VIEWS, View
 from shopstream.schemas.warehouse import FEATURES
 
 from .conftest import Cases, Row, read, same
@@ -74,6 +74,13 @@ def test_every_feature_table_has_a_case(table: str) -> None:
 @pytest.mark.parametrize("view", PEOPLES_VIEWS, ids=lambda view: view.name)
 def test_every_view_for_people_has_a_case(view: View) -> None:
     assert any(case.parent.name == view.name for case in CASES)
+
+
+@pytest.mark.parametrize("view", [*PEOPLES_VIEWS, *EXPORTS], ids=lambda view: view.name)
+def test_the_example_of_a_view_runs(cases: Cases, view: View) -> None:
+    example = str(view.example).replace("shopstream.", f"{cases.settings.bigquery_dataset}.")
+    assert example != view.example
+    ask(cases.client, cases.settings, example)
 
 
 def test_every_folder_of_cases_is_a_feature_table_or_a_view_for_people() -> None:

@@ -15,7 +15,7 @@ import pytest
 import redis
 from google.cloud import storage
 
-from deploy.local.stack import beside_python
+from deploy.local.stack import LocalStack, beside_python
 from shopstream.capture import open_capture
 from shopstream.ml_features.warehouse import load_rows
 from shopstream.pipeline.access import everything_about
@@ -255,7 +255,9 @@ def value_of(column: Column, user: str | None, number: int) -> Any:
     return [value] if column["mode"] == "REPEATED" else value
 
 
-def test_nothing_of_an_erased_user_is_found_anywhere(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_an_erased_user_is_found_anywhere(
+    place: Place, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
     place.plant()
@@ -278,6 +280,9 @@ def test_nothing_of_an_erased_user_is_found_anywhere(place: Place, monkeypatch: 
         view = f"{dataset_id(place.settings, Dataset.VIEWS)}.{table.table.name}"
         shown = {row["user_id"] for row in place.warehouse.rows(f"SELECT user_id FROM `{view}`")}  # noqa: S608
         assert USER not in shown, event_type
+    assert USER not in {
+        row["user_id"] for row in place.warehouse.rows("SELECT user_id FROM `{failed}.failed_events_once`")
+    }
 
     # Later they are.
     (done,) = eraser.run(moment + STREAMED_ROWS_STAY)
@@ -292,6 +297,9 @@ def test_nothing_of_an_erased_user_is_found_anywhere(place: Place, monkeypatch: 
     assert eraser.run(moment + STREAMED_ROWS_STAY) == []
 
     assert place.holding(USER, WORD, SESSION) == set()
+    logs = [path.read_bytes() for path in stack.directory.glob("*.log")]
+    assert logs
+    assert not any(WORD.encode() in log for log in logs)
     assert {name for name in others if "only-hers" not in name} == place.holding(OTHER + '"'), "nobody else is touched"
     assert place.storage.bucket(EVENTS_BUCKET).get_blob("logo.png") is not None
 

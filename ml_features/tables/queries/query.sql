@@ -19,11 +19,11 @@ WITH by_user AS (
 ),
 
 labels AS (
-  SELECT normalised_query AS query, IFNULL(intent, 'other') AS intent
+  SELECT normalised_query AS query, IFNULL(intent, 'other') AS label
   FROM search_outcomes
   WHERE day >= @window_start AND day <= @as_of AND user_id IS NOT NULL AND normalised_query IS NOT NULL
-  GROUP BY query, intent
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY query ORDER BY COUNT(*) DESC, intent) = 1
+  GROUP BY query, label
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY query ORDER BY COUNT(*) DESC, label) = 1
 ),
 
 frequent AS (
@@ -31,7 +31,7 @@ frequent AS (
 ),
 
 by_query AS (
-  SELECT by_user.*, labels.intent, IF(frequent.query IS NULL, NULL, by_user.query) AS told
+  SELECT by_user.*, labels.label AS intent, IF(frequent.query IS NULL, NULL, by_user.query) AS told
   FROM by_user
   INNER JOIN labels ON by_user.query = labels.query
   LEFT JOIN frequent ON by_user.query = frequent.query
