@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types docs golden peers bench-capture bench-collector bench-pipeline engines soak lock clean
+.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ check: $(INSTALLED) types ## Lint, format, types, layers
 types: ## Links through which mypy sees our folders under their installed names
 	@mkdir -p .types/shopstream
 	@for room in schemas capture pipeline ml_features; do ln -sfn ../../$$room .types/shopstream/$$room; done
+
+dashboard: $(INSTALLED) ## A warehouse's charts as a page: make dashboard ARGS="--to 2026-11-20 --output dashboard.html"
+	@$(BIN)/python -m deploy.dashboards $(ARGS)
 
 docs: $(INSTALLED) ## Render the generated pages
 	$(BIN)/python -m deploy.reference docs

@@ -10,7 +10,7 @@ from shopstream.schemas.envelope import RAW_EXPIRY_DAYS
 from shopstream.schemas.warehouse import RAW_TABLES, raw_table_id
 
 from .options import PipelineSettings
-from .warehouse import ask
+from .warehouse import ask, timestamp
 
 DAYS_A_MONTH = 30
 BRIEF_USERS, BRIEF_DOLLARS = 50, 5.0
@@ -134,7 +134,7 @@ def measure(client: bigquery.Client, settings: PipelineSettings, now: datetime, 
         client,
         f"SELECT COUNT(*) AS users FROM ({statement})",  # noqa: S608 - as above
         "the users",
-        [_moment("since", now - timedelta(days=days))],
+        [timestamp("since", now - timedelta(days=days))],
     )
     return volumes, row["users"]
 
@@ -146,21 +146,17 @@ def _volume(client: bigquery.Client, table: str, now: datetime, days: int) -> Vo
         "SELECT COUNTIF(received_at >= @since) AS lately, COUNTIF(received_at < @since) AS earlier "  # noqa: S608
         f"FROM `{table}` WHERE received_at >= @before AND received_at < @now",
         table,
-        [_moment("since", since), _moment("before", before), _moment("now", now)],
+        [timestamp("since", since), timestamp("before", before), timestamp("now", now)],
     )
     (sample,) = ask(
         client,
         "SELECT AVG(LENGTH(TO_JSON_STRING(sample))) AS mean_bytes FROM (\n"  # noqa: S608
         f"  SELECT * FROM `{table}` WHERE received_at >= @since AND received_at < @now LIMIT {_SAMPLE}\n) AS sample",
         table,
-        [_moment("since", since), _moment("now", now)],
+        [timestamp("since", since), timestamp("now", now)],
     )
     growth = row["lately"] / row["earlier"] - 1 if row["earlier"] else None
     return Volume(table.rpartition(".")[2], row["lately"] / days, float(sample["mean_bytes"] or 0), growth)
-
-
-def _moment(name: str, moment: datetime) -> bigquery.ScalarQueryParameter:
-    return bigquery.ScalarQueryParameter(name, "TIMESTAMP", moment)
 
 
 def estimate_lines(found: Estimate, budget: float | None) -> list[str]:

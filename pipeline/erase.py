@@ -30,7 +30,7 @@ from .personal_rows import (
     parameters,
     personal_tables,
 )
-from .warehouse import REQUEST_SECONDS, ask, unavailable_when_down
+from .warehouse import REQUEST_SECONDS, ask, timestamp, unavailable_when_down
 
 TIME_TRAVEL_HOURS = 168
 """BigQuery's own, where a dataset does not say otherwise."""
@@ -83,7 +83,7 @@ class Eraser:
             "the request",
             [
                 *(_text(name, getattr(asked, name)) for name in ("request_id", "tombstone", "user_id")),
-                bigquery.ScalarQueryParameter("requested_at", "TIMESTAMP", now),
+                timestamp("requested_at", now),
             ],
         )
 

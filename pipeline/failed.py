@@ -13,7 +13,7 @@ from shopstream.schemas.table import Dataset
 from shopstream.schemas.views import FAILED_VIEW
 from shopstream.schemas.warehouse import dataset_id
 
-from .warehouse import ask
+from .warehouse import ask, timestamp
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ class FailedFilter:
         for name, sign in (("since", ">="), ("until", "<")):
             if (moment := getattr(self, name)) is not None:
                 conditions.append(f"failed_at {sign} @{name}")
-                parameters.append(bigquery.ScalarQueryParameter(name, "TIMESTAMP", moment))
+                parameters.append(timestamp(name, moment))
         if self.event_ids:
             conditions.append("event_id IN UNNEST(@event_ids)")
             parameters.append(bigquery.ArrayQueryParameter("event_ids", "STRING", list(self.event_ids)))

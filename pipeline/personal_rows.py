@@ -12,7 +12,7 @@ from shopstream.schemas import ALL_TABLES
 from shopstream.schemas.warehouse import FAILED_TABLE, WarehouseTable, dataset_id
 
 from .options import PipelineSettings
-from .warehouse import ask
+from .warehouse import ask, timestamp
 
 STREAMED_ROWS_STAY = timedelta(minutes=90)
 """Rows of streaming inserts cannot be deleted for 30 minutes, BigQuery says; where it is busy it takes longer."""
@@ -82,7 +82,7 @@ def parameters(persons: Sequence[Person], statement: str, settled: datetime | No
         if f"@{name}" in statement
     ]
     if settled is not None and "@settled" in statement:
-        found.append(bigquery.ScalarQueryParameter("settled", "TIMESTAMP", settled))
+        found.append(timestamp("settled", settled))
     return found
 
 

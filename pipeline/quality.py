@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
 
 from google.cloud import bigquery
 
@@ -14,7 +13,7 @@ from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
 
 from .options import PipelineSettings
-from .warehouse import ask, insert_rows
+from .warehouse import ask, insert_rows, timestamp
 
 LEARNED_FROM = timedelta(days=28)
 FEWEST_RESULTS = 14
@@ -116,7 +115,7 @@ def _earlier(client: bigquery.Client, settings: PipelineSettings, now: datetime)
         f"SELECT rule, value FROM `{table}` WHERE checked_at >= @since AND checked_at < @now "  # noqa: S608
         "AND verdict = 'ok' AND value IS NOT NULL",
         table,
-        [_moment("since", now - LEARNED_FROM), _moment("now", now)],
+        [timestamp("since", now - LEARNED_FROM), timestamp("now", now)],
     )
     found: dict[str, list[float]] = {}
     for row in rows:
@@ -130,7 +129,7 @@ def _look(client: bigquery.Client, settings: PipelineSettings, rule: Rule, now: 
         "failed": dataset_id(settings, Dataset.FAILED),
         "views": dataset_id(settings, Dataset.VIEWS),
     }
-    (row,) = ask(client, rule.statement.format(**places), rule.name, [_moment("now", now)])
+    (row,) = ask(client, rule.statement.format(**places), rule.name, [timestamp("now", now)])
     value = None if row["value"] is None else float(row["value"])
     return QualityResult(
         checked_at=now,
@@ -142,10 +141,6 @@ def _look(client: bigquery.Client, settings: PipelineSettings, rule: Rule, now: 
         verdict=rule.verdict(value),
         job=_JOB,
     )
-
-
-def _moment(name: str, moment: datetime) -> Any:  # noqa: ANN401 - the client is untyped
-    return bigquery.ScalarQueryParameter(name, "TIMESTAMP", moment)
 
 
 def result_lines(results: Sequence[QualityResult]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -77,6 +78,11 @@ def insert_rows(client: bigquery.Client, table: str, rows: Sequence[bytes], row_
     return [_row_error(answer) for answer in answers]
 
 
+def timestamp(name: str, moment: datetime) -> Any:  # noqa: ANN401 - the client is untyped
+    """A query parameter that is a moment."""
+    return bigquery.ScalarQueryParameter(name, "TIMESTAMP", moment)
+
+
 def ask(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows a statement gives; `what` it is about, for the error.
 
@@ -97,8 +103,8 @@ def find_stored(client: bigquery.Client, table: str, rows: Sequence[Row]) -> set
     """
     arrivals = [row.line.delivery.received_at for row in rows]
     parameters = [
-        bigquery.ScalarQueryParameter("first", "TIMESTAMP", min(arrivals)),
-        bigquery.ScalarQueryParameter("last", "TIMESTAMP", max(arrivals)),
+        timestamp("first", min(arrivals)),
+        timestamp("last", max(arrivals)),
         bigquery.ArrayQueryParameter("event_ids", "STRING", [row.event_id for row in rows]),
     ]
     statement = (
