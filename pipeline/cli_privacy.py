@@ -146,7 +146,7 @@ def _tell(requests: Sequence[Erasure], as_json: bool) -> None:
 
 def _shown(request: Erasure) -> dict[str, Any]:
     # A certificate says nothing of whom it is about, but by the hash.
-    return request.model_dump(mode="json", exclude={"user_id"})
+    return request.model_dump(mode="json", exclude={"user_id", "session_ids"})
 
 
 def _lines(request: Erasure) -> list[str]:

@@ -133,7 +133,7 @@ class Eraser:
         if not requests:
             return []
         tables = personal_tables(self.settings)
-        persons = [find_person(self.client, tables, str(request.user_id)) for request in requests]
+        persons = [self._person(tables, request) for request in requests]
         before = [self._look(tables, person) for person in persons]
         for each in tables:
             if any(found[each.place] for found in before):
@@ -149,6 +149,15 @@ class Eraser:
             self._record(request, _places(found, left, other), now)
             for request, found, left, other in zip(requests, before, after, answered, strict=True)
         ]
+
+    def _person(self, tables: Sequence[PersonalTable], request: Erasure) -> Person:
+        """The user with all sessions there are and were: once signed rows are gone, nothing else tells of them."""
+        found = find_person(self.client, tables, str(request.user_id))
+        sessions = sorted({*found.session_ids, *request.session_ids})
+        if sessions != sorted(request.session_ids):
+            named = bigquery.ArrayQueryParameter("session_ids", "STRING", sessions)
+            self._change(request, "session_ids = @session_ids", [named])
+        return Person(found.user_id, tuple(sessions))
 
     def _look(self, tables: Sequence[PersonalTable], person: Person) -> Tally[str]:
         found = Tally(count_rows(self.client, tables, person))
@@ -177,25 +186,32 @@ class Eraser:
             place.model_copy(update={"found": place.found + earlier.get(place.place, 0)}) for place in places
         )
         is_done = not any(place.remaining for place in merged)
-        changes = {"places": merged, "time_travel_hours": self._time_travel_hours()}
-        after = request.model_copy(update=changes | ({"user_id": None, "done_at": now} if is_done else {}))
-        counts = ", ".join(
-            f"STRUCT('{place.place}' AS place, {place.found} AS found, {place.remaining} AS remaining)"
+        changes: dict[str, Any] = {"places": merged, "time_travel_hours": self._time_travel_hours()}
+        if is_done:
+            changes |= {"user_id": None, "session_ids": (), "done_at": now}
+        after = request.model_copy(update=changes)
+        places = [
+            bigquery.StructQueryParameter(
+                None, _text("place", place.place), _whole("found", place.found), _whole("remaining", place.remaining)
+            )
             for place in merged
-        )
-        ask(
-            self.client,
-            f"UPDATE `{_erasures(self.settings)}` SET places = [{counts}], "  # noqa: S608 - names and numbers of our own
-            "time_travel_hours = @hours, user_id = @user_id, done_at = @done_at WHERE request_id = @request_id",
-            "the request",
+        ]
+        self._change(
+            request,
+            "places = @places, time_travel_hours = @hours, user_id = @user_id, done_at = @done_at"
+            + (", session_ids = []" if is_done else ""),
             [
-                bigquery.ScalarQueryParameter("hours", "INT64", after.time_travel_hours),
+                bigquery.ArrayQueryParameter("places", "RECORD", places),
+                _whole("hours", after.time_travel_hours),
                 _text("user_id", after.user_id),
                 bigquery.ScalarQueryParameter("done_at", "TIMESTAMP", after.done_at),
-                _text("request_id", after.request_id),
             ],
         )
         return after
+
+    def _change(self, request: Erasure, what: str, parameters: Sequence[Any]) -> None:
+        statement = f"UPDATE `{_erasures(self.settings)}` SET {what} WHERE request_id = @request_id"  # noqa: S608
+        ask(self.client, statement, "the request", [*parameters, _text("request_id", request.request_id)])
 
     def _time_travel_hours(self) -> int:
         hours = []
@@ -225,8 +241,13 @@ def _erasures(settings: PipelineSettings) -> str:
 
 
 def _erasure(row: Mapping[str, Any]) -> Erasure:
-    return Erasure(**{**row, "places": tuple(ErasedPlace(**place) for place in row["places"] or ())})
+    places = tuple(ErasedPlace(**place) for place in row["places"] or ())
+    return Erasure(**{**row, "places": places, "session_ids": tuple(row["session_ids"] or ())})
 
 
 def _text(name: str, value: str | None) -> Any:  # noqa: ANN401 - the client is untyped
     return bigquery.ScalarQueryParameter(name, "STRING", value)
+
+
+def _whole(name: str, value: int | None) -> Any:  # noqa: ANN401 - as above
+    return bigquery.ScalarQueryParameter(name, "INT64", value)

@@ -38,6 +38,9 @@ class Erasure(Record):
     request_id: Opaque = Field(description="Identity of the request.")
     tombstone: Opaque = Field(description="Keyed hash of the user_id; the streaming job refuses events that match it.")
     user_id: Opaque | None = Field(None, description="Whom to erase; null once nothing is left of the user.")
+    session_ids: tuple[Opaque, ...] = Field(
+        (), description="The user's sessions, by which unsigned events are found; none once it is done."
+    )
     requested_at: UtcDatetime = Field(description="When it was asked for. UTC, microseconds.")
     done_at: UtcDatetime | None = Field(None, description="When nothing was left. UTC, microseconds.")
     places: tuple[ErasedPlace, ...] = Field((), description="What was found, place by place.")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import redis
+from google.api_core.exceptions import BadRequest
 from google.cloud import storage
 
 from deploy.local.stack import LocalStack, beside_python
@@ -24,6 +25,7 @@ from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.erase import Eraser, buckets
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.personal_rows import STREAMED_ROWS_STAY, personal_tables
+from shopstream.pipeline.warehouse import ask
 from shopstream.pipeline.write_failed import connect_to_storage
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, read_settings
 from shopstream.schemas.bigquery_schema import Column
@@ -430,3 +432,42 @@ def test_who_came_back_past_the_job_is_erased_again(place: Place) -> None:
     assert place.warehouse.rows("SELECT user_id FROM `{views}.searches`") == []
     place.eraser().run(utc_now() + STREAMED_ROWS_STAY * 2)
     assert place.holding(USER, WORD) == set()
+
+
+def test_unsigned_rows_that_must_wait_are_found_when_the_signed_ones_are_gone(place: Place) -> None:
+    searches = next(each for each in ALL_TABLES if str(each) == "searches")
+    old, young = NOW - timedelta(days=1), NOW
+    signed = row_of(searches, USER, 0) | {"session_id": SESSION, "ingested_at": old.isoformat()}
+    unsigned = row_of(searches, None, 1) | {"session_id": SESSION, "ingested_at": young.isoformat()}
+    table = place.warehouse.client.get_table(f"{dataset_id(place.settings, Dataset.RAW)}.searches")
+    load_rows(place.warehouse.client, table, [signed, unsigned])
+    eraser = place.eraser()
+    eraser.request(USER, "request-1", NOW)
+    (first,) = eraser.run(NOW)
+    assert (first.done_at, sum(each.remaining for each in first.places)) == (None, 1)
+    (second,) = eraser.run(NOW + STREAMED_ROWS_STAY * 2)
+    assert second.done_at is not None
+    assert place.holding(SESSION) == set()
+
+
+def test_rows_that_bigquery_will_not_delete_yet_wait_for_the_next_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator has no streaming buffer, so its refusal is played."""
+    place.plant()
+    refusing = f"{dataset_id(place.settings, Dataset.FAILED)}.failed_events"
+
+    def ask_bigquery(client: Any, statement: str, what: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        if statement.startswith(f"DELETE FROM `{refusing}`"):  # noqa: S608 - compared, not run
+            raise BadRequest("UPDATE or DELETE statement over table would affect rows in the streaming buffer")
+        return ask(client, statement, what, parameters)
+
+    eraser = place.eraser()
+    eraser.request(USER, "request-1", NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr("shopstream.pipeline.personal_rows.ask", ask_bigquery)
+        (first,) = eraser.run(NOW + timedelta(days=1))
+    assert {each.place for each in first.places if each.remaining} == {refusing}
+    (second,) = eraser.run(NOW + timedelta(days=1))
+    assert second.done_at is not None
+    assert next(each.found for each in second.places if each.place == refusing) == 2
