@@ -15,7 +15,7 @@ from google.cloud.storage import Client as StorageClient
 from shopstream.schemas import SettingsError
 from shopstream.schemas.erasure import ErasedPlace, Erasure, tombstone
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import ERASED_NUMBERS, ERASURES, RAW_TABLES, dataset_id, raw_table_id
+from shopstream.schemas.warehouse import ERASED_NUMBERS, ERASURES, dataset_id
 
 from .options import PipelineSettings
 from .personal_objects import find_lines, take_out
@@ -29,11 +29,15 @@ from .personal_rows import (
     find_person,
     parameters,
     personal_tables,
+    recent_users,
 )
 from .warehouse import REQUEST_SECONDS, ask, timestamp, unavailable_when_down
 
 TIME_TRAVEL_HOURS = 168
 """BigQuery's own, where a dataset does not say otherwise."""
+
+RETURNED_DAYS = 9
+"""Jobs compute tables by day for eight days."""
 
 Elsewhere = Callable[[str], Mapping[str, tuple[int, int]]]
 """Erases a user where another room's command must: by place what was found and what is left."""
@@ -106,7 +110,7 @@ class Eraser:
         return [_erasure(row) for row in rows]
 
     def returned_users(self) -> list[str]:
-        """Erased users of whom rows came in the last two days, past the job: by capture's direct backend say.
+        """Erased users of whom there are rows of the last days: by capture's direct backend, or a job that had begun.
 
         Raises:
             Unavailable: BigQuery does not answer.
@@ -115,13 +119,8 @@ class Eraser:
         known = {request.tombstone for request in self.requests()}
         if not known:
             return []
-        statement = "\nUNION DISTINCT\n".join(
-            f"SELECT user_id FROM `{raw_table_id(self.settings, event_type)}` "  # noqa: S608 - our own names
-            "WHERE received_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 2 DAY) AND user_id IS NOT NULL"
-            for event_type in RAW_TABLES
-        )
-        rows = ask(self.client, statement, "the users of these days")
-        return sorted(row["user_id"] for row in rows if tombstone(row["user_id"], self.key) in known)
+        users = recent_users(self.client, personal_tables(self.settings), RETURNED_DAYS)
+        return [user for user in users if tombstone(user, self.key) in known]
 
     def run(self, now: datetime) -> list[Erasure]:
         """Work on every open request; each as it stands then, done where nothing is left.

@@ -104,6 +104,27 @@ def find_person(client: bigquery.Client, tables: Sequence[PersonalTable], user_i
     return Person(user_id, tuple(sorted(row["session_id"] for row in rows)))
 
 
+def recent_users(client: bigquery.Client, tables: Sequence[PersonalTable], days: int) -> list[str]:
+    """The known users of whom any table has a row in its partitions of the last days.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    statement = "\nUNION DISTINCT\n".join(
+        f"SELECT user_id FROM `{each.place}` WHERE user_id IS NOT NULL "  # noqa: S608 - names of our own
+        f"AND {each.table.table.partition_by} >= {_days_ago(each, days)}"
+        for each in tables
+    )
+    return sorted(row["user_id"] for row in ask(client, statement, "the users of these days"))
+
+
+def _days_ago(each: PersonalTable, days: int) -> str:
+    kinds = {column["name"]: column["type"] for column in each.table.columns}
+    if kinds[each.table.table.partition_by] == "DATE":
+        return f"DATE_SUB(CURRENT_DATE(), INTERVAL {days} DAY)"
+    return f"TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {days} DAY)"
+
+
 def count_rows(client: bigquery.Client, tables: Sequence[PersonalTable], person: Person) -> dict[str, int]:
     """How many rows about the person each table holds, by place.
 

@@ -427,6 +427,11 @@ def test_who_came_back_past_the_job_is_erased_again(place: Place) -> None:
     row = row_of(searches, USER, 0) | dict.fromkeys(("received_at", "ingested_at"), utc_now().isoformat())
     table = place.warehouse.client.get_table(f"{dataset_id(place.settings, Dataset.RAW)}.searches")
     load_rows(place.warehouse.client, table, [row])
+    # And a feature job that had begun before writes a row.
+    profiles = next(each for each in ALL_TABLES if str(each) == "profiles")
+    row = row_of(profiles, OTHER, 1) | {"user_id": USER, "as_of": utc_now().date().isoformat()}
+    table = place.warehouse.client.get_table(f"{dataset_id(place.settings, Dataset.FEATURES)}.profiles")
+    load_rows(place.warehouse.client, table, [row])
     assert place.eraser().returned_users() == [USER]
     assert place.run("run").returncode == 1, "too young to be deleted"
     assert place.warehouse.rows("SELECT user_id FROM `{views}.searches`") == []
