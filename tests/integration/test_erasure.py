@@ -118,6 +118,9 @@ class Place:
                 name = f"{dataset_id(self.settings, table.table.dataset)}.{table.table.name}"
                 load_rows(self.warehouse.client, self.warehouse.client.get_table(name), rows)
         self._plant_objects()
+
+    def plant_at_capture(self) -> None:
+        """Lines in the spool and in files, and entries of the stream."""
         capture = open_capture(self.environment)
         for fields in events():
             capture.track(fields)
@@ -139,9 +142,9 @@ class Place:
 
     def _ship_copies(self) -> None:
         """To the files and the Redis stream; Pub/Sub is down, so the spool keeps everything."""
-        environment = {**self.environment, "PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "CAPTURE_DRAIN_SECONDS": "3"}
+        environment = {**self.environment, "PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "CAPTURE_DRAIN_SECONDS": "1"}
         subprocess.run(
-            [str(beside_python("shopstream-capture")), "drain", "--seconds", "3"],
+            [str(beside_python("shopstream-capture")), "drain", "--seconds", "1"],
             env={"PATH": os.environ["PATH"], **environment},
             capture_output=True,
             timeout=60,
@@ -263,6 +266,7 @@ def test_nothing_of_an_erased_user_is_found_anywhere(
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
     place.plant()
+    place.plant_at_capture()
     before = place.holding(USER, WORD)
     personal = {each.place for each in personal_tables(place.settings)}
     assert personal <= before
