@@ -172,16 +172,19 @@ def _fill(
 def _judge(
     client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days, candidate: str
 ) -> list[Finding]:
-    found = []
-    for each in table.checks:
-        statement = (
-            f"WITH candidate AS ({candidate}), offending AS (\n{each.statement}\n)\n"
-            "SELECT COUNT(*) AS row_count FROM offending"
-        )
-        rows: list[Row] = ask(client, settings, statement, parameters(settings, days, statement))
-        if rows[0]["row_count"]:
-            found.append(Finding(each.verdict, each.meaning, rows[0]["row_count"]))
-    return found
+    # All checks in one statement: it is the number of statements that takes the time, not the rows.
+    counts = "\nUNION ALL\n".join(
+        f"SELECT {place} AS place, COUNT(*) AS row_count FROM (\n{each.statement}\n)"  # noqa: S608 - our own texts
+        for place, each in enumerate(table.checks)
+    )
+    statement = f"WITH candidate AS ({candidate})\n{counts}"
+    rows: list[Row] = ask(client, settings, statement, parameters(settings, days, statement))
+    by_place = {row["place"]: row["row_count"] for row in rows}
+    return [
+        Finding(each.verdict, each.meaning, by_place[place])
+        for place, each in enumerate(table.checks)
+        if by_place[place]
+    ]
 
 
 def _record(

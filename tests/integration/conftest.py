@@ -16,7 +16,9 @@ from deploy.local.topics import create_topics
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.tables import apply_tables
 from shopstream.pipeline.warehouse import connect
-from shopstream.schemas import read_settings
+from shopstream.schemas import CloudSettings, read_settings
+from shopstream.schemas.table import Dataset
+from shopstream.schemas.warehouse import dataset_id
 from tests.integration.servers import REDIS_SERVER, running, start_redis
 from tests.integration.wire import free_port
 
@@ -47,6 +49,13 @@ def own_name(node: pytest.FixtureRequest) -> str:
     return f"t_{readable}_{crc32(test.encode()):08x}"
 
 
+def drop_datasets(client: bigquery.Client, settings: CloudSettings) -> None:
+    """The emulator slows down with every table it holds."""
+    for dataset in Dataset:
+        name = dataset_id(settings, dataset)
+        client.delete_dataset(name, delete_contents=True, not_found_ok=True, timeout=60, retry=None)
+
+
 @pytest.fixture
 def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Datasets, tables, views, topic and subscription that no other test sees."""
@@ -62,6 +71,7 @@ def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[War
     apply_tables(client, settings)
     create_topics(settings)
     yield Warehouse(client, settings, environment)
+    drop_datasets(client, settings)
     client.close()
 
 

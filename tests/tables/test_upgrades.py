@@ -21,7 +21,7 @@ from shopstream.schemas import ALL_TABLES, EVENT_TYPES, read_settings
 from shopstream.schemas.bigquery_schema import Column
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import CONTRACT_LABEL, RAW_TABLES, dataset_id, raw_table_id
-from tests.integration.conftest import own_name
+from tests.integration.conftest import drop_datasets, own_name
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden"
@@ -73,6 +73,7 @@ def settings(stack: LocalStack, request: pytest.FixtureRequest) -> PipelineSetti
 def client(settings: PipelineSettings) -> Iterator[bigquery.Client]:
     connected = connect(settings)
     yield connected
+    drop_datasets(connected, settings)
     connected.close()
 
 
