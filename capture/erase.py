@@ -4,8 +4,6 @@ What is left of an event is its identity and its writer's number, so that the le
 the line moves: a writer may append and a forwarder read meanwhile. Downstream such a line is a failed event.
 """
 
-import base64
-import binascii
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +12,8 @@ from typing import Protocol, runtime_checkable
 from zlib import crc32
 
 import orjson
+
+from shopstream.schemas.erasure import is_about
 
 from .counters import Counts
 from .spool_directory import SpoolDirectory, is_alive
@@ -45,25 +45,6 @@ def erase_from_spool(path: Path, user_id: str) -> tuple[int, int]:
     return found, left
 
 
-def is_about(document: bytes, user_id: str) -> bool:
-    """Whether an event's JSON, or that of a failed event, or bytes that are no JSON, are about the user."""
-    try:
-        fields = orjson.loads(document)
-    except orjson.JSONDecodeError:
-        fields = None
-    if not isinstance(fields, dict):
-        return _names(document, user_id)
-    if fields.get("user_id") == user_id:
-        return True
-    payload = fields.get("payload")
-    if "failed_at" not in fields or not isinstance(payload, str):
-        return False
-    try:
-        return _names(base64.b64decode(payload), user_id)
-    except binascii.Error:
-        return False
-
-
 def emptied(document: bytes) -> bytes:
     """The JSON of an event, or of a failed event, of which nothing is kept but its identity; exactly as long."""
     fields = orjson.loads(document)
@@ -73,11 +54,9 @@ def emptied(document: bytes) -> bytes:
     text = json.dumps(head, separators=(",", ":"))[:-1]
     end = ("," + json.dumps(tail, separators=(",", ":"))[1:]) if tail else "}"
     # The number stands at the very end, where whoever reads a line in a hurry looks for it.
-    return (text + " " * (len(document) - len(text) - len(end)) + end).encode()
-
-
-def _names(content: bytes, user_id: str) -> bool:
-    return any(json.dumps(user_id, ensure_ascii=escaped).encode() in content for escaped in (True, False))
+    room = len(document) - len(text) - len(end)
+    # What has no room for it is no event of ours; nothing may reach into the next line.
+    return (text + " " * room + end).encode() if room >= 0 else b"{}".ljust(len(document))
 
 
 def _segments(path: Path) -> Iterator[tuple[Path, bool]]:
@@ -98,7 +77,7 @@ def _lines_about(path: Path, is_dead: bool, user_id: str) -> Iterator[tuple[int,
     for line in content.split(b"\n"):
         is_whole = offset + len(line) < len(content)
         parts = parse(line) if is_whole or is_dead else []
-        if any(is_about(part.document if isinstance(part, Record) else part.content, user_id) for part in parts):
+        if any(is_about(part.document if isinstance(part, Record) else part.content, {user_id: ()}) for part in parts):
             yield offset, line
         offset += len(line) + 1
 
@@ -135,9 +114,9 @@ def erase_from_file(path: Path, user_id: str) -> tuple[int, int]:
     with path.open("r+b") as file:
         lines = file.read().split(b"\n")
         for line in lines:
-            if line and is_about(line, user_id):
+            if line and is_about(line, {user_id: ()}):
                 os.pwrite(file.fileno(), emptied(line), offset)
                 found += 1
             offset += len(line) + 1
         os.fsync(file.fileno())
-    return found, sum(is_about(line, user_id) for line in path.read_bytes().split(b"\n") if line)
+    return found, sum(is_about(line, {user_id: ()}) for line in path.read_bytes().split(b"\n") if line)

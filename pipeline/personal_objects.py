@@ -1,42 +1,22 @@
 """Events as lines of objects in Cloud Storage: those about a user found and taken out."""
 
-import base64
-import binascii
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import orjson
 import requests
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob, Client
 
 from shopstream.schemas import Unavailable
+from shopstream.schemas.erasure import is_about
 
-from .personal_rows import Person, in_json
+from .personal_rows import Person
 
 _ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, requests.RequestException, OSError)
 _PLAIN, _PACKED = ".ndjson", ".ndjson.gz"
 _SECONDS = 60.0
-
-
-def is_about(line: bytes, persons: Sequence[Person]) -> bool:
-    """Whether an event, or a failed event with its original bytes, is about one of the persons."""
-    try:
-        fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        fields = None
-    if not isinstance(fields, dict):
-        return any(needle in line for person in persons for needle in in_json(person.user_id))
-    user_id, session_id = fields.get("user_id"), fields.get("session_id")
-    payload = _payload(fields)
-    return any(
-        user_id == person.user_id
-        or (user_id is None and session_id in person.session_ids)
-        or any(needle in payload for needle in in_json(person.user_id))
-        for person in persons
-    )
 
 
 def find_lines(client: Client, bucket: str, person: Person) -> Iterator[bytes]:
@@ -46,7 +26,7 @@ def find_lines(client: Client, bucket: str, person: Person) -> Iterator[bytes]:
         Unavailable: Cloud Storage does not answer.
     """
     for _, lines in _objects(client, bucket):
-        yield from (line for line in lines if is_about(line, [person]))
+        yield from (line for line in lines if is_about(line, {person.user_id: person.session_ids}))
 
 
 def take_out(
@@ -60,8 +40,9 @@ def take_out(
         Unavailable: Cloud Storage does not answer.
     """
     gone = 0
+    users = {person.user_id: person.session_ids for person in persons}
     for blob, lines in _objects(client, bucket):
-        kept = [line for line in lines if not is_about(line, persons)]
+        kept = [line for line in lines if not is_about(line, users)]
         if len(kept) == len(lines):
             continue
         report(f"{bucket}/{blob.name}")
@@ -90,16 +71,6 @@ def _objects(client: Client, bucket: str) -> Iterator[tuple[Blob, list[bytes]]]:
                 if blob.name.endswith(_PACKED):
                     body = gzip.decompress(body)
                 yield blob, body.split(b"\n")[: -1 if body.endswith(b"\n") else None]
-
-
-def _payload(fields: dict[str, object]) -> bytes:
-    payload = fields.get("payload")
-    if not isinstance(payload, str) or "failed_at" not in fields:
-        return b""
-    try:
-        return base64.b64decode(payload)
-    except binascii.Error:
-        return payload.encode()
 
 
 @contextmanager

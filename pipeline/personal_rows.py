@@ -1,6 +1,5 @@
 """Where in the warehouse rows about a user are, and the conditions that find them: derived from the contract."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
 from shopstream.schemas import ALL_TABLES
+from shopstream.schemas.erasure import in_json
 from shopstream.schemas.warehouse import FAILED_TABLE, WarehouseTable, dataset_id
 
 from .options import PipelineSettings
@@ -157,8 +157,3 @@ def delete_rows(client: bigquery.Client, each: PersonalTable, persons: Sequence[
 def deletable(each: PersonalTable) -> str:
     """What is true of rows about the persons in the parameters that can be deleted now."""
     return each.condition() + (f" AND {each.streamed_at} < @settled" if each.streamed_at else "")
-
-
-def in_json(user_id: str) -> set[bytes]:
-    """How the user_id may stand in an event's bytes."""
-    return {json.dumps(user_id, ensure_ascii=escaped).encode() for escaped in (True, False)}

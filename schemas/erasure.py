@@ -1,9 +1,14 @@
 """Who asked to be erased, what was done about it, and how an erased user is recognised without being kept."""
 
+import base64
+import binascii
 import hashlib
 import hmac
+import json
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
+import orjson
 from pydantic import Field
 
 from .envelope import Record, UtcDatetime
@@ -22,6 +27,46 @@ def tombstone(user_id: str, key: str) -> str:
     Nobody without the key can try user_ids against it.
     """
     return hmac.new(key.encode(), user_id.encode(), hashlib.sha256).hexdigest()
+
+
+def in_json(user_id: str) -> set[bytes]:
+    """How a user_id may stand in the bytes of an event: a text of JSON, escaped or not."""
+    return {json.dumps(user_id, ensure_ascii=escaped).encode() for escaped in (True, False)}
+
+
+def is_about(document: bytes, users: Mapping[str, Collection[str]]) -> bool:
+    """Whether the JSON of an event or failed event, or bytes that are no JSON, are about one of the users.
+
+    `users` gives the sessions of each, by which an unsigned event is found. Of an event its own user_id counts; of a
+    failed event's original bytes, and of what is no JSON, every text.
+    """
+    try:
+        fields = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        return _names_any(document, users)
+    user_id, session_id = fields.get("user_id"), fields.get("session_id")
+    if isinstance(user_id, str) and user_id in users:
+        return True
+    if user_id is None and any(session_id in sessions for sessions in users.values()):
+        return True
+    return _names_any(_original_bytes(fields), users)
+
+
+def _original_bytes(fields: Mapping[str, object]) -> bytes:
+    """What a failed event was; nothing for an event."""
+    payload = fields.get("payload")
+    if not isinstance(payload, str) or "failed_at" not in fields:
+        return b""
+    try:
+        return base64.b64decode(payload)
+    except binascii.Error:
+        return payload.encode()
+
+
+def _names_any(content: bytes, users: Collection[str]) -> bool:
+    return any(form in content for user_id in users for form in in_json(user_id))
 
 
 class ErasedPlace(Record):

@@ -28,8 +28,8 @@ from redis.retry import Retry
 from redis.typing import EncodableT, FieldT
 
 from shopstream.schemas import RedisSettings, SettingsError, Unavailable
+from shopstream.schemas.erasure import is_about
 
-from ..erase import is_about
 from ..spool_format import Record
 from . import Batch
 
@@ -116,7 +116,7 @@ class RedisStream:
         client: Any = self._client
         while entries := client.xrange(self._stream, min=after, count=_ENTRIES_A_TRANSACTION):
             for entry, fields in entries:
-                if is_about(fields.get(b"document", b""), user_id):
+                if is_about(fields.get(b"document", b""), {user_id: ()}):
                     yield entry
             after = f"({entries[-1][0].decode()}"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import click
 
-from deploy.dashboards.__main__ import rows_of_charts
 from deploy.dashboards.page import page
+from deploy.dashboards.rows import rows_of_charts
 from shopstream.capture import Capture, interaction
 from shopstream.ml_features.models.evaluate import Comparison
 from shopstream.ml_features.settings import FeatureSettings

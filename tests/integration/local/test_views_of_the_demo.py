@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from deploy.dashboards.__main__ import rows_of_charts
 from deploy.dashboards.charts import CHARTS
 from deploy.dashboards.page import page
+from deploy.dashboards.rows import rows_of_charts
 from deploy.local.complete_journey import baskets, hold_back_last
 from deploy.local.features import make_features
 from deploy.local.insight import search_insight

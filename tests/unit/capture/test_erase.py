@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopstream.capture.backends.local_file import LocalFile
-from shopstream.capture.erase import emptied, erase_from_spool, is_about
+from shopstream.capture.erase import emptied, erase_from_spool
 from shopstream.capture.spool_format import Damaged, Record, complete_lines, encode_numbered, parse
+from shopstream.schemas.erasure import is_about
 from shopstream.schemas.identifiers import find_number
 
 FOLDER = "20261120T120000-1-0a1b2c3d"
@@ -103,11 +104,11 @@ def test_local_files_lose_the_user_and_keep_their_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("user", ["u-1", 'o"brien', "back\\slash", "ü", "\U0001f600"])
 def test_a_user_is_recognised_however_json_writes_the_id(user: str) -> None:
     for escaped in (True, False):
-        assert is_about(json.dumps({"user_id": user}, ensure_ascii=escaped).encode(), user)
-        assert is_about(json.dumps({"who": user}, ensure_ascii=escaped).encode()[:-1], user), (
+        assert is_about(json.dumps({"user_id": user}, ensure_ascii=escaped).encode(), {user: ()})
+        assert is_about(json.dumps({"who": user}, ensure_ascii=escaped).encode()[:-1], {user: ()}), (
             "no JSON, so every text counts"
         )
-    assert not is_about(json.dumps({"user_id": user + "0", "product_id": user}).encode(), user)
+    assert not is_about(json.dumps({"user_id": user + "0", "product_id": user}).encode(), {user: ()})
 
 
 @given(st.text(max_size=300), st.text(min_size=1, max_size=256), st.integers(1, 10**12))
@@ -119,3 +120,15 @@ def test_what_is_emptied_is_as_long_and_says_nothing(query: str, user: str, numb
     assert len(empty) == len(record.document)
     assert set(orjson.loads(empty)) == {"event_id", "event_type", "erased", "writer_id", "sequence"}
     assert find_number(empty) == ("w", number)
+
+
+def test_what_has_no_room_is_emptied_whole_and_reaches_nobody_else() -> None:
+    assert emptied(b'{"user_id":1}') == b"{}           "
+
+
+def test_an_unsigned_event_is_of_the_user_whose_session_it_names() -> None:
+    unsigned = b'{"user_id":null,"session_id":"s"}'
+    assert is_about(unsigned, {"u": ["s"]})
+    assert not is_about(unsigned, {"u": ()})
+    assert not is_about(b'{"user_id":["u"]}', {"u": ()})
+    assert not is_about(b'{"user_id":"v","session_id":"s"}', {"u": ["s"]}), "signed by somebody else"
