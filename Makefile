@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline engines soak lock clean
+.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +64,10 @@ bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; render
 
 bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, four minutes; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.results
+
+bench-reorder: $(INSTALLED) ## What is bought again, on public orders, an hour: make bench-reorder ORDERS=folder
+	$(BIN)/python -m benchmarks.reorder --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
 
 .engines/flink.classpath: tests/engines/flink-job-server.xml

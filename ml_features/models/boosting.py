@@ -1,0 +1,139 @@
+"""The model tier's ranking: gradient boosted trees over pair inputs, trained on users' own earlier baskets."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shopstream.schemas import SettingsError
+
+from .histories import Flags, Floats, Histories, Ints, Moments
+from .neighbours import Neighbours
+from .pair_inputs import Matrix, PairInputs, pair_inputs
+
+if TYPE_CHECKING:
+    import lightgbm
+
+FOLDS = 5
+ROUNDS = 300
+SEEDS = (1, 2)
+"""A model is the mean of one boosting a seed: what one says by the chance of its samples, the other does not."""
+
+PARAMETERS: dict[str, Any] = {
+    "objective": "binary",
+    "num_leaves": 63,
+    "learning_rate": 0.03,
+    "min_data_in_leaf": 200,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 127,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
+"""One setting for every shop; the benchmarks of docs/models.md use these and no others."""
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """Trained boostings and the names of what they were trained on."""
+
+    boosters: tuple["lightgbm.Booster", ...]
+    names: tuple[str, ...]
+
+    def scores(self, matrix: Matrix) -> Floats:
+        """The log-odds of each row, uncalibrated: the mean over the boostings."""
+        scores: Floats = np.mean([booster.predict(matrix, raw_score=True) for booster in self.boosters], axis=0)
+        return scores
+
+    def gains(self) -> dict[str, float]:
+        """How much each input lowered the loss, as a share of all, the greatest first."""
+        gain = np.sum([booster.feature_importance("gain") for booster in self.boosters], axis=0)
+        shares = gain / max(float(gain.sum()), 1e-12)
+        return {self.names[at]: float(shares[at]) for at in np.argsort(-shares, kind="stable")}
+
+
+def crossed_inputs(
+    histories: Histories, others: Moments, asked: Moments, *, explore: bool = True
+) -> Iterator[tuple[Moments, PairInputs]]:
+    """Inputs of the asked moments, each from neighbours among which the asked user is not.
+
+    Users are dealt into FOLDS by number; what `others` know outside a fold speaks to the moments inside it. So a
+    training set does not see its own answers in what others bought, and the last pass may use the same code.
+    """
+    for fold in range(FOLDS):
+        inside = asked[asked.user % FOLDS == fold]
+        outside = others[others.user % FOLDS != fold]
+        if len(inside) and len(outside):
+            yield inside, pair_inputs(histories, inside, Neighbours(histories, outside), explore=explore)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pairs with the answer, to train on."""
+
+    names: tuple[str, ...]
+    matrix: Matrix
+    bought: Flags
+    weight: Floats
+
+    @classmethod
+    def together(cls, parts: Sequence["Examples"]) -> "Examples":
+        """All examples of several parts."""
+        return cls(
+            parts[0].names,
+            np.concatenate([part.matrix for part in parts]),
+            np.concatenate([part.bought for part in parts]),
+            np.concatenate([part.weight for part in parts]),
+        )
+
+
+def train(examples: Examples, *, rounds: int = ROUNDS, seeds: Sequence[int] = SEEDS, threads: int = 0) -> Boosted:
+    """Boostings of these examples; the same examples, in the same order, give the same model.
+
+    Args:
+        examples: What to learn from.
+        rounds: Trees of each boosting.
+        seeds: One boosting each.
+        threads: How many to use; 0 for as many as the machine has.
+
+    Raises:
+        ValueError: All examples, or none, were bought.
+        SettingsError: LightGBM, or the library it needs, is not installed.
+    """
+    lightgbm = _lightgbm()
+
+    if not 0 < int(examples.bought.sum()) < len(examples.bought):
+        raise ValueError(
+            f"nothing to learn: {int(examples.bought.sum()):,} of {len(examples.bought):,} examples were bought"
+        )
+    names = list(examples.names)
+    dataset = lightgbm.Dataset(
+        examples.matrix, examples.bought.astype(np.float32), weight=examples.weight, feature_name=names
+    )
+    boosters = tuple(
+        lightgbm.train({**PARAMETERS, "seed": seed, "num_threads": threads}, dataset, rounds) for seed in seeds
+    )
+    return Boosted(boosters, examples.names)
+
+
+def _lightgbm() -> Any:  # noqa: ANN401 - a module without types
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise SettingsError("the model tier needs LightGBM; install shopstream[models]") from error
+    except OSError as error:
+        raise SettingsError(f"LightGBM cannot be loaded: {error}; on Debian, install libgomp1") from error
+    return lightgbm
+
+
+def ranked(moment: Ints, score: Floats) -> Ints:
+    """The place of each row among the rows of its moment, from 0, the greatest score first; a tie keeps the order."""
+    order = np.lexsort((-score, moment))
+    starts = np.flatnonzero(np.append(True, np.diff(moment[order]) != 0)) if len(moment) else order
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return place
