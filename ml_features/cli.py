@@ -15,6 +15,7 @@ import click
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
+from shopstream.schemas.features import Reorder
 
 from .catalog import FeatureTable, catalog, feature_table
 from .settings import FeatureSettings, refuse_redis
@@ -161,7 +162,7 @@ def profile(user: str, as_json: bool) -> None:
 @click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many products.")
 @_as_json
 def reorders(user: str, k: int, as_json: bool) -> None:
-    """Show what USER will most probably buy again within 30 days.
+    """Show what USER will most probably buy again, the chance within 7 and 30 days, and when.
 
     Example: shopstream-features reorders u-4711 --k 5
     """
@@ -174,11 +175,14 @@ def reorders(user: str, k: int, as_json: bool) -> None:
     _print(
         {"user_id": user, "as_of": str(served.as_of or "") or None, "source": served.source, "reorders": rows},
         as_json,
-        lambda: (
-            [f"{r.rank:>4}  {r.probability:6.1%}  {r.product_id}  {r.category or ''}" for r in served.reorders]
-            or [f"nothing to reorder for {user}"]
-        ),
+        lambda: [_reorder_line(reorder) for reorder in served.reorders] or [f"nothing to reorder for {user}"],
     )
+
+
+def _reorder_line(reorder: Reorder) -> str:
+    soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
+    chances = f"{soon}{reorder.probability:6.1%}"
+    return f"{reorder.rank:>4}  {chances}  {reorder.next_in_words:<28}  {reorder.product_id}  {reorder.category or ''}"
 
 
 @cli.command()

@@ -27,12 +27,12 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
         print(f"   {_habits(profile, searches_are)}", file=out)
         if profile.favourite_categories:
             print(f"   favourites: {', '.join(profile.favourite_categories[:3])}", file=out)
-        print("   likely to buy again within 30 days:", file=out)
+        print("   likely to buy again, within 7 and 30 days, and when (10 to 90 % of chances):", file=out)
         for reorder in customer.reorders:
             name = customer.product_names.get(reorder.product_id, reorder.category or "")
             print(
-                f"   {reorder.probability:>6.1%}  {reorder.product_id:<9} {name:<40.40} "
-                f"bought {reorder.purchases:>3} times, last {reorder.days_since_last:.0f} days before",
+                f"   {reorder.probability_7_days or 0:>6.1%} {reorder.probability:>6.1%}  {reorder.next_in_words:<28} "
+                f"{name:<26.26} bought {reorder.purchases:>3} times, last {reorder.days_since_last:.0f} days before",
                 file=out,
             )
 

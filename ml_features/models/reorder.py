@@ -9,64 +9,122 @@ import numpy as np
 from shopstream.schemas.features import ReorderInputs, ReorderWeight
 
 HORIZON_DAYS = 30
-"""The probability is about this many days; the same figure stands in reorder_weights/query.sql."""
+"""The longer of the two; the same figures stand in reorder_weights/query.sql and reorders/query.sql."""
+SOON_DAYS = 7
+BOUGHT: Mapping[int, str] = {SOON_DAYS: "bought_soon", HORIZON_DAYS: "bought"}
+"""The answer of a pair by horizon."""
 INPUTS: tuple[str, ...] = tuple(ReorderInputs.model_fields)
 INTERCEPT = "intercept"
 FEWEST_PAIRS = 1000
 FEWEST_OF_A_KIND = 100
-"""Fewer pairs that were bought again, or that were not, do not carry ten weights."""
+"""Fewer pairs that were bought again, or that were not, do not carry the weights."""
 INVERSE_PENALTY = 1.0
 """scikit-learn's C: a light ridge, which matters only when there is little data."""
 
-DEFAULT_WEIGHTS: Mapping[str, float] = {
-    "intercept": -1.25,
-    "purchases_log": 0.662,
-    "decayed_log": 0.236,
-    "recent_log": -0.06,
-    "overdue": -0.306,
-    "bought_once": -0.478,
-    "basket_share_log": 0.343,
-    "activity_log": 0.489,
-    "repeat_rate_logit": 0.548,
-    "rate_log": 0.112,
-    "trend_log": 0.556,
+DEFAULT_WEIGHTS: Mapping[int, Mapping[str, float]] = {
+    SOON_DAYS: {
+        "intercept": -3.361,
+        "purchases_log": 0.614,
+        "decayed_log": 0.276,
+        "recent_log": -0.028,
+        "overdue": 0.199,
+        "bought_once": -0.939,
+        "basket_share_log": 0.065,
+        "activity_log": 0.437,
+        "repeat_rate_logit": 0.306,
+        "rate_log": 0.079,
+        "trend_log": 0.656,
+        "since_last_log": 0.14,
+        "overdue_beyond": -0.73,
+        "gap_log": -0.153,
+        "gap_variation": -0.12,
+        "recent_10_log": 0.176,
+        "decayed_45_log": 0.05,
+        "user_since_last_log": 0.577,
+        "user_overdue": -0.567,
+        "user_decayed_log": 0.023,
+        "basket_size_log": 0.133,
+        "user_repeat_logit": 0.266,
+        "user_again_logit": -0.012,
+        "product_again_logit": -0.13,
+        "product_rate_log": 0.146,
+        "category_share_log": -0.172,
+        "category_overdue": 0.038,
+    },
+    HORIZON_DAYS: {
+        "intercept": -0.946,
+        "purchases_log": 0.781,
+        "decayed_log": 0.283,
+        "recent_log": -0.065,
+        "overdue": 0.183,
+        "bought_once": -0.849,
+        "basket_share_log": 0.156,
+        "activity_log": 0.321,
+        "repeat_rate_logit": 0.46,
+        "rate_log": -0.037,
+        "trend_log": 0.504,
+        "since_last_log": -0.072,
+        "overdue_beyond": -0.668,
+        "gap_log": -0.165,
+        "gap_variation": -0.149,
+        "recent_10_log": 0.091,
+        "decayed_45_log": 0.018,
+        "user_since_last_log": 0.235,
+        "user_overdue": -0.353,
+        "user_decayed_log": -0.027,
+        "basket_size_log": 0.105,
+        "user_repeat_logit": 0.328,
+        "user_again_logit": 0.061,
+        "product_again_logit": -0.054,
+        "product_rate_log": 0.105,
+        "category_share_log": -0.172,
+        "category_overdue": -0.001,
+    },
 }
-"""Until a shop's own history is enough: groceries of The Complete Journey, all households, fitted by this function
-on the reorders of 2017-08-01 and the purchases of the 30 days after, rounded."""
+"""Until a shop's own history is enough: groceries of The Complete Journey, fitted by this function on the reorders of
+2017-08-01 and what was bought after, rounded."""
 
 
 def fit(pairs: Sequence[Mapping[str, Any]], as_of: date) -> list[ReorderWeight]:
-    """The weights fitted on these pairs, or the default ones where the pairs are too few.
+    """The weights of each horizon fitted on these pairs, or the default ones where the pairs are too few.
 
-    Each pair has the inputs by name, `as_of`, their date, and `bought`: whether the product was bought again within
-    the HORIZON_DAYS after that date.
+    Each pair has the inputs by name, `as_of`, their date, and `bought_soon` and `bought`: whether the product was
+    bought again within SOON_DAYS and HORIZON_DAYS after that date.
     The same pairs in the same order give the same weights.
     """
-    bought = np.array([pair["bought"] for pair in pairs], dtype=bool)
-    kept = len(pairs) >= FEWEST_PAIRS and min(bought.sum(), (~bought).sum()) >= FEWEST_OF_A_KIND
-    if not kept:
-        return [
-            ReorderWeight(as_of=as_of, feature=feature, weight=weight, fitted_pairs=0, fitted_bought=0)
-            for feature, weight in DEFAULT_WEIGHTS.items()
+    inputs = np.array([[pair[name] for name in INPUTS] for pair in pairs], dtype=np.float64)
+    weights: list[ReorderWeight] = []
+    for horizon, answer in BOUGHT.items():
+        bought = np.array([pair[answer] for pair in pairs], dtype=bool)
+        enough = len(pairs) >= FEWEST_PAIRS and min(bought.sum(), (~bought).sum()) >= FEWEST_OF_A_KIND
+        fitted = logistic(inputs, bought) if enough else DEFAULT_WEIGHTS[horizon]
+        weights += [
+            ReorderWeight(
+                as_of=as_of,
+                horizon_days=horizon,
+                feature=feature,
+                weight=weight,
+                fitted_pairs=len(pairs) if enough else 0,
+                fitted_bought=int(bought.sum()) if enough else 0,
+                fitted_from=pairs[0]["as_of"] if enough else None,
+                fitted_to=pairs[0]["as_of"] + timedelta(days=horizon) if enough else None,
+            )
+            for feature, weight in fitted.items()
         ]
-    return [
-        ReorderWeight(
-            as_of=as_of,
-            feature=feature,
-            weight=weight,
-            fitted_pairs=len(pairs),
-            fitted_bought=int(bought.sum()),
-            fitted_from=pairs[0]["as_of"],
-            fitted_to=pairs[0]["as_of"] + timedelta(days=HORIZON_DAYS),
-        )
-        for feature, weight in _logistic(pairs, bought).items()
-    ]
+    return weights
 
 
-def _logistic(pairs: Sequence[Mapping[str, Any]], bought: Any) -> dict[str, float]:  # noqa: ANN401 - an array of bool
+def logistic(inputs: Any, bought: Any, weight: Any = None) -> dict[str, float]:  # noqa: ANN401 - arrays
+    """The weights, by name of the input and INTERCEPT, of a logistic regression on rows of INPUTS.
+
+    Fitted on inputs of mean 0 and variance 1, so that the penalty treats all alike, and told for inputs as they are.
+    """
     # Imported here: scikit-learn takes a second, and the reader needs none of it.
     from sklearn.linear_model import LogisticRegression
 
-    inputs = np.array([[pair[name] for name in INPUTS] for pair in pairs], dtype=np.float64)
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(inputs, bought)
-    return {INTERCEPT: float(model.intercept_[0]), **dict(zip(INPUTS, map(float, model.coef_[0]), strict=True))}
+    mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
+    scale[scale == 0] = 1.0
+    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit((inputs - mean) / scale, bought, weight)
+    by_input = model.coef_[0] / scale
+    intercept = float(model.intercept_[0] - by_input @ mean)
+    return {INTERCEPT: intercept, **dict(zip(INPUTS, map(float, by_input), strict=True))}

@@ -1,4 +1,4 @@
-"""Who buys what again, and how likely that is within the next 30 days."""
+"""Who buys what again, and how likely that is within the next 7 and 30 days."""
 
 from datetime import date
 from typing import ClassVar
@@ -37,6 +37,47 @@ class ReorderInputs(Record):
         description="Logarithm of how much faster the product sells to everyone lately (10 days) than before (90)."
     )
 
+    since_last_log: float | None = Field(None, description="Logarithm of 1 + days_since_last.")
+    overdue_beyond: float | None = Field(
+        None, description="What `overdue` exceeds the logarithm of 2 by: 0 up to one mean gap, then growing."
+    )
+    gap_log: float | None = Field(None, description="Logarithm of 1 + mean_gap_days; 0 when bought once.")
+    gap_variation: float | None = Field(
+        None, description="Standard deviation of the gaps divided by their mean; 0 with fewer than two gaps."
+    )
+    recent_10_log: float | None = Field(None, description="Like recent_log, with a half-life of 10 days.")
+    decayed_45_log: float | None = Field(None, description="Like decayed_log, with a half-life of 45 days.")
+    user_since_last_log: float | None = Field(
+        None, description="Logarithm of 1 + days since the user's last order of anything."
+    )
+    user_overdue: float | None = Field(
+        None, description="Logarithm of 1 + those days by the user's mean gap between orders (30 days with one order)."
+    )
+    user_decayed_log: float | None = Field(
+        None, description="Logarithm of 0.1 + the user's baskets decayed with a half-life of 90 days."
+    )
+    basket_size_log: float | None = Field(None, description="Logarithm of the mean number of products in an order.")
+    user_repeat_logit: float | None = Field(
+        None, description="Log-odds that a line of the user is of a product bought before, smoothed."
+    )
+    user_again_logit: float | None = Field(
+        None,
+        description="Log-odds that a product the user bought more than once was bought in the last 30 days, smoothed.",
+    )
+    product_again_logit: float | None = Field(
+        None, description="Log-odds that who bought the product more than once did in the last 30 days, smoothed."
+    )
+    product_rate_log: float | None = Field(
+        None, description="Logarithm of the product's repeat purchases a day since its buyers' first, smoothed."
+    )
+    category_share_log: float | None = Field(
+        None,
+        description="Logarithm of the product's share of the user's decayed orders of its category; 0 without.",
+    )
+    category_overdue: float | None = Field(
+        None, description="Like `overdue`, of the category; 0 without a category or with one order of it."
+    )
+
 
 class Reorder(Record):
     """One user and one product bought in the 365 days up to as_of, with the probability of buying it again."""
@@ -49,6 +90,17 @@ class Reorder(Record):
     probability: float = Field(
         ge=0, le=1, description="Chance that the user buys the product again within 30 days after as_of, 0 to 1."
     )
+    probability_7_days: float | None = Field(
+        None, ge=0, le=1, description="Chance that the user buys the product again within 7 days after as_of, 0 to 1."
+    )
+    next_in_days_early: float | None = Field(
+        None,
+        ge=0,
+        description="Days after as_of before which the next purchase comes with a chance of 10 %; null beyond 365. "
+        "With the next two fields the distribution of the next date: a Weibull one through both probabilities.",
+    )
+    next_in_days_middle: float | None = Field(None, ge=0, description="The same with a chance of 50 %, the median.")
+    next_in_days_late: float | None = Field(None, ge=0, description="The same with a chance of 90 %.")
     purchases: int = Field(ge=1, description="Orders with the product that were kept, in the last 365 days.")
     last_purchased_at: UtcDatetime = Field(description="When it was last bought. UTC, microseconds.")
     days_since_last: float = Field(ge=0, description="From then to the end of as_of, in days of 24 hours.")
@@ -59,6 +111,16 @@ class Reorder(Record):
         ge=0, description="Purchases, each halved for every 90 days of its age: the decayed count."
     )
     inputs: ReorderInputs = Field(description="What the probability was computed from; later weights are fitted on it.")
+
+    @property
+    def next_in_words(self) -> str:
+        """When the next purchase is expected: the median, and the days between which it comes 8 times out of 10."""
+        if self.next_in_days_early is None:
+            return "hardly within a year"
+        late = "over a year" if self.next_in_days_late is None else f"{self.next_in_days_late:.0f}"
+        if self.next_in_days_middle is None:
+            return f"in {self.next_in_days_early:.0f} days or much later"
+        return f"in about {self.next_in_days_middle:.0f} days ({self.next_in_days_early:.0f} to {late})"
 
     table: ClassVar[Table] = Table(
         "reorders",

@@ -13,9 +13,12 @@ REORDER_WEIGHTS_EXPIRY_DAYS = 730
 
 
 class ReorderWeight(Record):
-    """One weight of the logistic model behind `reorders.probability`, as fitted up to as_of; says nothing of anyone."""
+    """One weight of the logistic models behind `reorders`, as fitted up to as_of; says nothing of anyone."""
 
     as_of: date = Field(description="The last day (UTC) the fit looked at; the partition.")
+    horizon_days: int | None = Field(
+        None, ge=1, description="Buying again within so many days, 7 or 30, is what it weighs; null means 30."
+    )
     feature: Opaque = Field(description="Name of a field of `reorders.inputs`, or `intercept`.")
     weight: float = Field(description="What one unit of the input adds to the log-odds of buying again.")
     fitted_pairs: int = Field(ge=0, description="Pairs of user and product it was fitted on; 0 for default weights.")

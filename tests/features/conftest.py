@@ -139,7 +139,12 @@ def moment(value: date | datetime) -> datetime:
 
 
 def same(expected: Any, found: Any) -> bool:
-    """Equal as a person means it: 1 is 1.00, 2026-03-01 as a time is its first moment, floats to a millionth."""
+    """Equal as a person means it: 1 is 1.00, 2026-03-01 as a time is its first moment, floats to a millionth.
+
+    Of a record only the fields are compared that the case names.
+    """
+    if isinstance(expected, dict):
+        return isinstance(found, dict) and all(same(value, found[name]) for name, value in expected.items())
     if isinstance(found, datetime):
         return isinstance(expected, date) and moment(expected) == found
     if isinstance(found, float) or isinstance(expected, float):

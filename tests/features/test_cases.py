@@ -60,9 +60,13 @@ def matches(expected: Row, found: Row) -> bool:
 
 
 def give_default_weights(cases: Cases) -> None:
-    values = ", ".join(f"(DATE '2026-03-01', '{name}', {weight}, 0, 0)" for name, weight in DEFAULT_WEIGHTS.items())
+    values = ", ".join(
+        f"(DATE '2026-03-01', {horizon}, '{name}', {weight}, 0, 0)"
+        for horizon, weights in DEFAULT_WEIGHTS.items()
+        for name, weight in weights.items()
+    )
     place = f"{cases.settings.bigquery_dataset}_features.reorder_weights"
-    columns = "as_of, feature, weight, fitted_pairs, fitted_bought"
+    columns = "as_of, horizon_days, feature, weight, fitted_pairs, fitted_bought"
     ask(cases.client, cases.settings, f"INSERT INTO `{place}` ({columns}) VALUES {values}")  # noqa: S608 - our own names
 
 

@@ -1,11 +1,11 @@
 -- fail: a weight is missing or not a finite number
 SELECT * FROM candidate WHERE weight IS NULL OR IS_NAN(weight) OR IS_INF(weight);
 
--- fail: a feature has two weights
-SELECT feature FROM candidate GROUP BY feature HAVING COUNT(*) > 1;
+-- fail: a feature has two weights of one horizon
+SELECT feature FROM candidate GROUP BY feature, horizon_days HAVING COUNT(*) > 1;
 
--- fail: there are not eleven weights: the ten inputs and the intercept
-SELECT COUNT(*) AS row_count FROM candidate HAVING COUNT(*) != 11;
+-- fail: there are not 27 weights of each horizon, 7 and 30 days: the 26 inputs and the intercept
+SELECT horizon_days FROM candidate GROUP BY horizon_days HAVING COUNT(*) != 27 OR horizon_days NOT IN (7, 30);
 
 -- fail: the fit saw what happened after the partition's date
 SELECT * FROM candidate WHERE as_of IS NULL OR as_of != @as_of OR fitted_to > @as_of;

@@ -1,6 +1,13 @@
 -- fail: a probability is missing or not between 0 and 1 (no weights? run reorder_weights first)
 SELECT * FROM candidate WHERE probability IS NULL OR NOT (probability >= 0 AND probability <= 1);
 
+-- fail: the chance within 7 days is missing or not between 0 and 1 (no weights of 7 days? run reorder_weights first)
+SELECT * FROM candidate WHERE probability_7_days IS NULL OR NOT (probability_7_days >= 0 AND probability_7_days <= 1);
+
+-- fail: the next purchase is expected late before it is expected early, or before as_of
+SELECT * FROM candidate
+WHERE next_in_days_early < 0 OR next_in_days_early > next_in_days_middle OR next_in_days_middle > next_in_days_late;
+
 -- fail: a row has no user or no product
 SELECT * FROM candidate WHERE user_id IS NULL OR product_id IS NULL;
 
@@ -16,3 +23,6 @@ SELECT user_id FROM candidate GROUP BY user_id HAVING MAX(`rank`) != COUNT(*) OR
 
 -- warn: there is not one row
 SELECT COUNT(*) AS row_count FROM candidate HAVING COUNT(*) = 0;
+
+-- warn: buying within 7 days is said to be likelier than within 30 for more than one row in a hundred
+SELECT COUNT(*) AS row_count FROM candidate HAVING COUNTIF(probability_7_days > probability) > COUNT(*) / 100;

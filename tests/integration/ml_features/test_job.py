@@ -126,7 +126,7 @@ def test_weights_are_fitted_on_reorders_whose_thirty_days_have_passed(
     """600 users buy milk every ten days; half of them stop, and all bought wine once."""
     history = []
     for user in range(600):
-        ages = range(35, 95, 10) if user % 2 else range(5, 95, 10)
+        ages = range(38, 95, 10) if user % 2 else range(8, 95, 10)
         history += [basket(f"u{user}", age, END - timedelta(days=age), "milk") for age in ages]
         history.append(basket(f"u{user}", 0, END - timedelta(days=80), "wine"))
     load_baskets(history)
@@ -137,7 +137,9 @@ def test_weights_are_fitted_on_reorders_whose_thirty_days_have_passed(
     rows = warehouse.rows("SELECT * FROM `{features}.reorder_weights` WHERE as_of = DATE '2026-03-31'")
     assert {row["fitted_pairs"] for row in rows} == {1200}
     assert {row["fitted_bought"] for row in rows} == {300}
-    assert {(row["fitted_from"], row["fitted_to"]) for row in rows} == {(earlier, earlier + timedelta(days=30))}
+    assert {(row["horizon_days"], row["fitted_from"], row["fitted_to"]) for row in rows} == {
+        (days, earlier, earlier + timedelta(days=days)) for days in (7, 30)
+    }
 
 
 def test_the_decayed_count_is_that_of_the_stream(

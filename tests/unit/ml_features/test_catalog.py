@@ -100,10 +100,12 @@ def test_the_sql_knows_every_input_of_the_model() -> None:
     """The names stand in two texts beside the row model; a forgotten one would silently weigh nothing."""
     reorders, pairs = catalog()["reorders"].query, catalog()["reorder_weights"].query
     for name in INPUTS:
-        assert f"weights.{name} * inputs.{name}" in reorders
+        assert f"later.{name} * inputs.{name}" in reorders
+        assert f"soon.{name} * inputs.{name}" in reorders
         assert f"feature = '{name}'" in reorders
         assert f"served.inputs.{name}," in pairs
-    assert f"weights.{INTERCEPT}" in reorders
+    assert f"later.{INTERCEPT}" in reorders
+    assert f"soon.{INTERCEPT}" in reorders
     assert f"COUNT(*) != {len(INPUTS) + 1}" in catalog()["reorder_weights"].checks[2].statement
 
 
