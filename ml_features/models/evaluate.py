@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from .histories import Floats
 
 CALIBRATION_BINS = 15
 RESAMPLES = 2000

@@ -11,12 +11,12 @@ import pytest
 from deploy.local.complete_journey import Basket, baskets, hold_back_last
 from shopstream.ml_features.models.evaluate import (
     Comparison,
-    Floats,
     by_frequency,
     calibration_error,
     compare,
     recalls,
 )
+from shopstream.ml_features.models.histories import Floats
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse

@@ -75,6 +75,21 @@ def test_the_chance_of_no_purchase_agrees_with_what_happens() -> None:
     assert CDNOW.none_again(customer, 10)[0] == pytest.approx(none, abs=0.01)
 
 
+def test_the_median_is_that_of_simulated_customers() -> None:
+    """The future of customers with this very history, drawn from prior times likelihood."""
+    random = np.random.default_rng(4)
+    draws = 300_000
+    rate, leaving = random.gamma(CDNOW.r, 1 / CDNOW.alpha, draws), random.beta(CDNOW.a, CDNOW.b, draws)
+    stayed = (1 - leaving) ** 12 * np.exp(-rate * 39) * rate**12
+    left = leaving * (1 - leaving) ** 11 * np.exp(-rate * 38) * rate**12
+    chosen = random.choice(draws, 20_000, p=(stayed + left) / (stayed + left).sum())
+    alive = random.random(20_000) < (stayed / (stayed + left))[chosen]
+    until_gone = random.geometric(leaving[chosen])
+    bought = np.where(alive, np.minimum(random.poisson(rate[chosen] * 39), until_gone), 0)
+    assert CDNOW.median_purchases(buyers((12, 38, 39)), 39)[0] == np.median(bought)
+    assert CDNOW.median_purchases(buyers((0, 0, 39)), 39)[0] == 0
+
+
 @pytest.mark.parametrize("data", [buyers(*[(1.0, 2.0, 5.0)] * 99), buyers(*[(0.0, 0.0, 5.0)] * 500)])
 def test_too_few_customers_are_refused(data: Buyers) -> None:
     with pytest.raises(SettingsError, match="needs 100 customers of whom some bought again"):
