@@ -10,11 +10,12 @@ import click
 from benchmarks.results import Goal, write
 
 from .sets import NEXT_BASKET_SETS, NextBasketSet, measured, reached, rows
-from .tables import Rows, at_least, customer_table, repeat_item_table
+from .tables import Rows, at_least, customer_table, probability_table, repeat_item_table
 
 PACKAGES = ("lightgbm", "scikit-learn", "scipy", "numpy", "duckdb")
 NEXT_BASKET = "Next basket: the first ten of a ranking, averaged over users"
 REPEAT_ITEMS = "Instacart by CASE's protocol: the first five of what was bought before"
+PROBABILITIES = "The Complete Journey: pairs bought at least twice, as-of snapshots"
 CUSTOMERS = "CDNOW: 39 weeks known, 39 predicted"
 
 
@@ -27,6 +28,7 @@ def next_basket_table(which: NextBasketSet, directory: Path) -> tuple[Rows, list
 PARTS: Mapping[str, tuple[str, Callable[[Path], tuple[Rows, list[Goal]]]]] = {
     **{each.title: (NEXT_BASKET, partial(next_basket_table, each)) for each in NEXT_BASKET_SETS},
     "Instacart": (REPEAT_ITEMS, repeat_item_table),
+    "The Complete Journey": (PROBABILITIES, probability_table),
     "CDNOW": (CUSTOMERS, customer_table),
 }
 

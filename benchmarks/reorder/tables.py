@@ -4,18 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.results import Goal
-from shopstream.ml_features.models.evaluate import compare
+from shopstream.ml_features.models.evaluate import calibration_error, compare
 
 from . import customers, repeat_items
 from .customers import PUBLISHED
+from .probabilities import Journey, Predicted
 
 Rows = list[dict[str, Any]]
 INSTACART = "case_instacart_validate.parquet"
 CDNOW = "cdnow_master.parquet"
 LEAST_PRECISION, LEAST_SQL_PRECISION, LEAST_SQL_SHARE = 0.413, 0.402, 0.98
 MOST_ERROR, LEAST_AREA = 0.78, 0.77
+GOALS = {7: (0.795, 0.005), 30: (0.780, 0.012)}
+"""By horizon: the least area under the curve, and the greatest calibration error."""
+LEAST_SKILL = 0.185
 
 
 def repeat_item_table(directory: Path) -> tuple[Rows, list[Goal]]:
@@ -79,6 +84,72 @@ def customer_table(directory: Path) -> tuple[Rows, list[Goal]]:
         Goal("CDNOW: mean absolute error of purchases, at most", MOST_ERROR, round(error, 4), error <= MOST_ERROR),
         at_least("CDNOW: area under the curve of who returns", LEAST_AREA, ours.area),
     ]
+
+
+def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
+    """Areas, calibration errors and Brier skill of both horizons on The Complete Journey."""
+    journey = Journey(directory)
+    rows: Rows = []
+    goals: list[Goal] = []
+    for horizon in (7, 30):
+        sql, quantiles = journey.sql_tier(horizon)
+        found = {
+            "shopstream, model tier": journey.model_tier(horizon),
+            "shopstream, SQL tier": sql,
+            "BG/NBD of each pair": journey.per_pair_bgnbd(horizon),
+        }
+        figures = {name: _figures(each) for name, each in found.items()}
+        for name, each in found.items():
+            area, error, skill = figures[name]
+            rows.append(
+                {
+                    "bought again within": f"{horizon} days",
+                    "prediction": name,
+                    "AUC (95 % by household)": f"{area:.4f} ({_interval(each)})",
+                    "ECE": f"{error:.4f}",
+                    "Brier skill": f"{skill:.4f}",
+                    "pairs": len(each.happened),
+                }
+            )
+        least_area, most_error = GOALS[horizon]
+        area, error, skill = figures["shopstream, model tier"]
+        named = f"The Complete Journey, {horizon} days"
+        goals.append(at_least(f"{named}: area under the curve, model tier", least_area, area))
+        goals.append(Goal(f"{named}: calibration error, at most", most_error, round(error, 4), error <= most_error))
+        if horizon == max(GOALS):
+            goals.append(at_least(f"{named}: Brier skill, model tier", LEAST_SKILL, skill))
+    for chance, (share, pairs) in (("10 %", quantiles.early), ("50 %", quantiles.middle)):
+        rows.append(
+            {
+                "bought again within": f"the days named with a chance of {chance}",
+                "prediction": "shopstream, SQL tier",
+                "AUC (95 % by household)": f"{share:.1%} were",
+                "ECE": "",
+                "Brier skill": "",
+                "pairs": pairs,
+            }
+        )
+    return rows, goals
+
+
+def _figures(predicted: Predicted) -> tuple[float, float, float]:
+    happened = predicted.happened.astype(np.float64)
+    skill = 1 - float(np.mean((predicted.probability - happened) ** 2)) / float(happened.var())
+    area = float(roc_auc_score(predicted.happened, predicted.probability))
+    return area, calibration_error(predicted.probability, happened), skill
+
+
+def _interval(predicted: Predicted, resamples: int = 100) -> str:
+    """95 % of the areas when households are drawn with replacement."""
+    random = np.random.default_rng(0)
+    number = np.unique(predicted.household, return_inverse=True)[1]
+    areas = []
+    for _ in range(resamples):
+        drawn = np.bincount(random.integers(0, number.max() + 1, number.max() + 1), minlength=number.max() + 1)
+        weight = drawn[number]
+        areas.append(roc_auc_score(predicted.happened, predicted.probability, sample_weight=weight))
+    low, high = np.percentile(areas, [2.5, 97.5])
+    return f"{low:.4f} to {high:.4f}"
 
 
 def at_least(goal: str, limit: float, value: float) -> Goal:

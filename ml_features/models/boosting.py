@@ -120,6 +120,21 @@ def train(examples: Examples, *, rounds: int = ROUNDS, seeds: Sequence[int] = SE
     return Boosted(boosters, examples.names)
 
 
+def load_booster(text: str) -> "lightgbm.Booster":
+    """The booster whose `model_to_string` this is.
+
+    Raises:
+        ValueError: It is none.
+        SettingsError: LightGBM, or the library it needs, is not installed.
+    """
+    module = _lightgbm()
+    try:
+        booster: lightgbm.Booster = module.Booster(model_str=text)
+    except module.basic.LightGBMError as error:
+        raise ValueError(f"LightGBM does not read the model: {error}") from error
+    return booster
+
+
 def _lightgbm() -> Any:  # noqa: ANN401 - a module without types
     try:
         import lightgbm

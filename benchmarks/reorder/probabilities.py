@@ -1,0 +1,217 @@
+"""The Complete Journey: how likely is a pair bought at least twice to be bought again within 7 and 30 days?
+
+As-of snapshots whose label windows do not overlap between training, calibration and test; features see only what was
+bought before the day. Day 0 is 2017-01-01, the last day of the file 303.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from shopstream.ml_features.models import bgnbd
+from shopstream.ml_features.models.bgnbd import Buyers
+from shopstream.ml_features.models.boosting import Examples, crossed_inputs, train
+from shopstream.ml_features.models.calibration import calibrate
+from shopstream.ml_features.models.histories import (
+    Flags,
+    Floats,
+    Histories,
+    Ints,
+    bought_within,
+    histories,
+    is_among,
+    known_lines,
+    moments_on,
+    pair_keys,
+)
+from shopstream.ml_features.models.pair_inputs import Matrix
+from shopstream.ml_features.models.reorder import BOUGHT, INPUTS, SOON_DAYS, logistic
+
+from .sql_tier import connect, give_weights, reorders_statement
+
+START = datetime(2017, 1, 1)  # noqa: DTZ001 - the shop's own clock
+TRANSACTIONS, PRODUCTS = "completejourney_transactions.parquet", "completejourney_products.parquet"
+TEST_DAYS = {7: (273, 280, 287, 294), 30: (273,)}
+CALIBRATION_DAYS = {7: (259, 266), 30: (243,)}
+TRAINING_DAYS = {7: (252, 238, 224, 210, 196, 182), 30: (213, 198, 183, 168, 153, 138)}
+MOST_QUANTITY = 20
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Probabilities of pairs, and what happened."""
+
+    probability: Floats
+    happened: Flags
+    household: Ints
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Pairs bought at least twice before a day, by household and product."""
+
+    keys: Ints
+    matrix: Matrix
+    names: tuple[str, ...]
+
+
+class Journey:
+    """The households' purchases, and predictions about them by each tier."""
+
+    def __init__(self, directory: Path) -> None:
+        lines = parquet.read_table(directory / TRANSACTIONS)
+        kinds = parquet.read_table(directory / PRODUCTS, columns=["product_id", "product_type"])
+        kind = dict(zip(kinds["product_id"].to_pylist(), kinds["product_type"].to_pylist(), strict=True))
+        product = lines["product_id"].to_numpy()
+        category = np.array([kind.get(each) or "" for each in product.tolist()])
+        moment = lines["transaction_timestamp"].to_numpy()
+        quantity = np.clip(lines["quantity"].to_numpy(), 1, MOST_QUANTITY)
+        self._snapshots: dict[int, Snapshot] = {}
+        self.histories: Histories = histories(
+            user=lines["household_id"].to_numpy(),
+            basket=lines["basket_id"].to_numpy(),
+            product=product,
+            day=(moment - np.datetime64(START)) / np.timedelta64(1, "D"),
+            quantity=quantity.astype(np.float64),
+            value=lines["sales_value"].to_numpy().astype(np.float64),
+            group=category,
+        )
+        self.purchases = pa.table(
+            {
+                "user_id": lines["household_id"].cast(pa.string()),
+                "product_id": lines["product_id"].cast(pa.string()),
+                "category": compute.if_else(pa.array(category != ""), pa.array(category), None),
+                "order_id": lines["basket_id"].cast(pa.string()),
+                "ordered_at": lines["transaction_timestamp"],
+                "quantity": pa.array(quantity),
+            }
+        )
+
+    def snapshot(self, day: int) -> Snapshot:
+        """The model tier's inputs of the pairs known on a day."""
+        if day not in self._snapshots:
+            now = moments_on(self.histories, day)
+            keys, matrices = [], []
+            for moments, inputs in crossed_inputs(self.histories, now, now, explore=False):
+                twice = inputs.matrix[:, inputs.names.index("purchases")] > 1
+                user = moments.user[inputs.moment[twice]]
+                keys.append(pair_keys(self.histories, user, inputs.product[twice]))
+                matrices.append(inputs.matrix[twice])
+            self._snapshots[day] = Snapshot(np.concatenate(keys), np.concatenate(matrices), inputs.names)
+        return self._snapshots[day]
+
+    def happened(self, keys: Ints, day: int, horizon: int) -> Flags:
+        """Which pairs of a household and a product were bought within the horizon after the day."""
+        now = moments_on(self.histories, day)
+        moment, product = np.divmod(bought_within(self.histories, now, horizon), self.histories.products)
+        return is_among(keys, np.sort(pair_keys(self.histories, now.user[moment], product)))
+
+    def model_tier(self, horizon: int) -> Predicted:
+        """Boosted trees, calibrated on days between those trained on and those asked."""
+
+        def answers(days: Sequence[int]) -> Flags:
+            return np.concatenate([self.happened(self.snapshot(day).keys, day, horizon) for day in days])
+
+        def inputs(days: Sequence[int]) -> Matrix:
+            return np.concatenate([self.snapshot(day).matrix for day in days])
+
+        learned = TRAINING_DAYS[horizon]
+        bought = answers(learned)
+        names = self.snapshot(learned[0]).names
+        model = train(Examples(names, inputs(learned), bought, np.ones(len(bought))))
+        between, asked = CALIBRATION_DAYS[horizon], TEST_DAYS[horizon]
+        curve = calibrate(model.scores(inputs(between)), answers(between))
+        household = np.concatenate([self.snapshot(day).keys // self.histories.products for day in asked])
+        return Predicted(curve.probability(model.scores(inputs(asked))), answers(asked), household)
+
+    def per_pair_bgnbd(self, horizon: int) -> Predicted:
+        """The peer: BG/NBD of each pair's own purchases, fitted on the day it is asked."""
+        probability, happened, household = [], [], []
+        for day in TEST_DAYS[horizon]:
+            now = moments_on(self.histories, day)
+            lines = known_lines(self.histories, now)
+            keys = pair_keys(self.histories, now.user[lines.moment], lines.product)
+            pair, at, count = np.unique(keys, return_inverse=True, return_counts=True)
+            first, last = np.zeros(len(pair)), np.full(len(pair), np.inf)
+            np.maximum.at(first, at, lines.age_days)
+            np.minimum.at(last, at, lines.age_days)
+            buyers = Buyers(count - 1.0, (first - last) / 7, first / 7)
+            model = bgnbd.fit(buyers)
+            twice = count > 1
+            probability.append(1 - model.none_again(buyers, horizon / 7)[twice])
+            happened.append(self.happened(pair[twice], day, horizon))
+            household.append(pair[twice] // self.histories.products)
+        return _together(probability, happened, household)
+
+    def sql_tier(self, horizon: int) -> tuple[Predicted, "Quantiles"]:
+        """The SQL text, its weights fitted on the reorders of 30 days before, as the job fits them."""
+        probability, happened, household, quantiles = [], [], [], []
+        column = "probability_7_days" if horizon == SOON_DAYS else "probability"
+        for day in TEST_DAYS[horizon]:
+            weights = self._weights(day - max(BOUGHT))
+            give_weights(self._connection, weights, START.date())
+            statement = (
+                f"SELECT user_id, product_id, {column}::DOUBLE, IFNULL(next_in_days_early, 999)::DOUBLE, "  # noqa: S608
+                f"IFNULL(next_in_days_middle, 999)::DOUBLE FROM ({reorders_statement(_as_of(day))}) WHERE purchases > 1"
+            )
+            table = self._connection.execute(statement).to_arrow_table()
+            keys = self._keys(table)
+            probability.append(table.column(2).to_numpy())
+            happened.append(self.happened(keys, day, horizon))
+            household.append(keys // self.histories.products)
+            early, middle = table.column(3).to_numpy(), table.column(4).to_numpy()
+            quantiles.append(self._quantiles(keys, day, early, middle))
+        return _together(probability, happened, household), quantiles[0]
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return connect(self.purchases)
+
+    def _keys(self, table: pa.Table) -> Ints:
+        user = np.searchsorted(self.histories.user_ids, table["user_id"].cast(pa.int64()).to_numpy())
+        product = np.searchsorted(self.histories.product_ids, table["product_id"].cast(pa.int64()).to_numpy())
+        return pair_keys(self.histories, user, product)
+
+    def _weights(self, day: int) -> dict[int, dict[str, float]]:
+        give_weights(self._connection, {horizon: {"intercept": 0.0} for horizon in BOUGHT}, START.date())
+        columns = ", ".join(f"inputs.{name}::DOUBLE" for name in INPUTS)
+        statement = f"SELECT user_id, product_id, {columns} FROM ({reorders_statement(_as_of(day))})"  # noqa: S608
+        table = self._connection.execute(statement).to_arrow_table()
+        matrix = np.column_stack([column.to_numpy() for column in table.columns[2:]])
+        keys = self._keys(table)
+        return {horizon: logistic(matrix, self.happened(keys, day, horizon)) for horizon in BOUGHT}
+
+    def _quantiles(self, keys: Ints, day: int, early: Floats, middle: Floats) -> "Quantiles":
+        """Of the pairs whose 10 % (50 %) day lies within 30 days, the share bought before it."""
+        shares = []
+        for by in (early, middle):
+            soon = np.flatnonzero(by <= max(BOUGHT))
+            hit = np.zeros(len(soon), dtype=np.bool_)
+            for until in range(1, max(BOUGHT) + 1):  # a day is the finest the comparison is made
+                within = np.ceil(by[soon]) == until
+                hit[within] = self.happened(keys[soon[within]], day, until)
+            shares.append((float(hit.mean()), len(soon)))
+        return Quantiles(*shares)
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """How often the next purchase came by the day named with a chance of 10 % and 50 %, and of how many pairs."""
+
+    early: tuple[float, int]
+    middle: tuple[float, int]
+
+
+def _together(probability: Sequence[Floats], happened: Sequence[Flags], household: Sequence[Ints]) -> Predicted:
+    return Predicted(np.concatenate(probability), np.concatenate(happened), np.concatenate(household))
+
+
+def _as_of(day: int) -> date:
+    return (START + timedelta(days=day - 1)).date()
