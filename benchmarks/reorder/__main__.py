@@ -9,20 +9,14 @@ import click
 
 from benchmarks.results import Goal, write
 
-from .sets import NEXT_BASKET_SETS, NextBasketSet, measured, reached, rows
-from .tables import Rows, at_least, customer_table, probability_table, repeat_item_table
+from .sets import NEXT_BASKET_SETS
+from .tables import Rows, customer_table, next_basket_table, probability_table, repeat_item_table
 
 PACKAGES = ("lightgbm", "scikit-learn", "scipy", "numpy", "duckdb")
 NEXT_BASKET = "Next basket: the first ten of a ranking, averaged over users"
 REPEAT_ITEMS = "Instacart by CASE's protocol: the first five of what was bought before"
 PROBABILITIES = "The Complete Journey: pairs bought at least twice, as-of snapshots"
 CUSTOMERS = "CDNOW: 39 weeks known, 39 predicted"
-
-
-def next_basket_table(which: NextBasketSet, directory: Path) -> tuple[Rows, list[Goal]]:
-    """The rows of one set, and its goals."""
-    found = measured(which, directory)
-    return rows(which, found), [at_least(*goal) for goal in reached(which, found)]
 
 
 PARTS: Mapping[str, tuple[str, Callable[[Path], tuple[Rows, list[Goal]]]]] = {

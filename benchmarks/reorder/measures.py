@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopstream.ml_features.models.boosting import ranked
-from shopstream.ml_features.models.histories import Flags, Floats, Ints
+from shopstream.ml_features.models.histories import Flags, Floats, Ints, changes
 
 K = 10
 
@@ -65,3 +64,12 @@ def by_user(
             repeat_recall=hits(first & bought_before) / truth_before,
             explore_recall=hits(first & ~bought_before) / (truth - truth_before),
         )
+
+
+def ranked(user: Ints, score: Floats) -> Ints:
+    """The place of each row among the rows of its user, from 0, the greatest score first; a tie keeps the order."""
+    order = np.lexsort((-score, user))
+    starts = np.flatnonzero(changes(user[order]))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return place

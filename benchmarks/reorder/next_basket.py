@@ -22,15 +22,16 @@ from shopstream.ml_features.models.histories import (
     moments_before,
     pair_keys,
 )
-from shopstream.ml_features.models.pair_inputs import PairInputs
 
 from .measures import ByUser, by_user
 
-EARLIER_BASKETS = 2
-"""Of each user so many last baskets serve as answers to learn from, where they are known."""
+EARLIER_BASKETS = 1
+"""Of each user so many baskets before the last known one serve as answers to learn from, too."""
 EARLIER_WEIGHT = 0.5
 """What an answer one basket back counts beside the latest."""
 FEWEST_KNOWN = 2
+TIFU_NEIGHBOURS = 300
+TIFU_ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.7)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Split:
     histories: Histories
     trained: Flags
     asked: Flags
+
+    @property
+    def known(self) -> Ints:
+        """How many baskets of each user may be used: all of those trained on, all but the last of the others."""
+        return np.where(self.trained, self.histories.baskets, self.histories.baskets - 1)
 
 
 def read(file: Path) -> tuple[Histories, np.ndarray]:
@@ -60,82 +66,65 @@ def folds(users: int, *, seed: int, count: int = 5) -> Iterator[tuple[Flags, Fla
         yield ~asked & ~left_out, asked
 
 
-def examples(split: Split, back: int) -> Iterator[tuple[Moments, PairInputs]]:
-    """Inputs of every user `back` baskets before the last, from others as they were known then."""
-    baskets = split.histories.baskets
-    known = np.minimum(np.where(split.trained, baskets, baskets - 1), baskets - back)
-    answer = baskets - 1 - back
-    others = np.flatnonzero(known > 0)
-    asked = np.flatnonzero((answer >= FEWEST_KNOWN) & (split.trained | (back > 0)))
-    yield from crossed_inputs(
-        split.histories,
-        moments_before(split.histories, others, known[others]),
-        moments_before(split.histories, asked, answer[asked]),
-    )
-
-
-def learn(split: Split, threads: int = 0) -> Boosted:
-    """The model of a split: what its users bought next, at their last known baskets."""
-    parts = []
-    for back in range(EARLIER_BASKETS):
-        for moments, inputs in examples(split, back):
-            keys = pair_keys(split.histories, inputs.moment, inputs.product)
-            bought = is_among(keys, bought_next(split.histories, moments))
+def learn(split: Split) -> Boosted:
+    """The model of a split: what its users bought next, at their last known baskets, from others as known then."""
+    every, parts = split.histories, []
+    for back in range(EARLIER_BASKETS + 1):
+        known, answer = np.minimum(split.known, every.baskets - back), every.baskets - 1 - back
+        others = np.flatnonzero(known > 0)
+        asked = np.flatnonzero((answer >= FEWEST_KNOWN) & (answer < split.known))
+        crossed = crossed_inputs(
+            every, moments_before(every, others, known[others]), moments_before(every, asked, answer[asked])
+        )
+        for moments, inputs in crossed:
+            bought = is_among(pair_keys(every, inputs.moment, inputs.product), bought_next(every, moments))
             weight = np.full(len(inputs), EARLIER_WEIGHT**back)
             parts.append(Examples(inputs.names, inputs.matrix, bought, weight))
-    return train(Examples.together(parts), threads=threads)
+    return train(Examples.together(parts))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The asked users, numbered from 0, and what they bought."""
+    """The asked users, numbered from 0, what they bought, and what they had bought before, as sorted pair keys."""
 
     moments: Moments
-    truth_keys: Ints
-    truth: Ints
-    truth_before: Ints
+    bought: Ints
+    bought_before: Ints
 
 
 def asked_users(split: Split) -> Asked:
     """The users whose last basket is asked."""
     users = np.flatnonzero(split.asked)
     moments = moments_before(split.histories, users, split.histories.baskets[users] - 1)
-    truth = bought_next(split.histories, moments)
     lines = known_lines(split.histories, moments)
-    before = is_among(truth, np.unique(pair_keys(split.histories, lines.moment, lines.product)))
-    owner = truth // split.histories.products
-    return Asked(
-        moments, truth, np.bincount(owner, minlength=len(users)), np.bincount(owner[before], minlength=len(users))
-    )
+    before = np.unique(pair_keys(split.histories, lines.moment, lines.product))
+    return Asked(moments, bought_next(split.histories, moments), before)
 
 
 def _measured(split: Split, keys: Ints, score: Floats, *, ideal_over_all: bool) -> ByUser:
-    asked = asked_users(split)
-    lines = known_lines(split.histories, asked.moments)
+    asked, products = asked_users(split), split.histories.products
+    users = len(asked.moments)
+    repeated = asked.bought[is_among(asked.bought, asked.bought_before)]
     return by_user(
-        users=len(asked.moments),
-        user=keys // split.histories.products,
+        users=users,
+        user=keys // products,
         score=score,
-        bought=is_among(keys, asked.truth_keys),
-        bought_before=is_among(keys, np.unique(pair_keys(split.histories, lines.moment, lines.product))),
-        truth=asked.truth,
-        truth_before=asked.truth_before,
+        bought=is_among(keys, asked.bought),
+        bought_before=is_among(keys, asked.bought_before),
+        truth=np.bincount(asked.bought // products, minlength=users),
+        truth_before=np.bincount(repeated // products, minlength=users),
         ideal_over_all=ideal_over_all,
     )
 
 
-def model_tier(split: Split, *, ideal_over_all: bool = False, threads: int = 0) -> ByUser:
+def model_tier(split: Split, *, ideal_over_all: bool = False) -> ByUser:
     """The model trained on the split, and what its rankings of the asked users are worth."""
-    model = learn(split, threads)
-    every = split.histories
-    baskets = every.baskets
-    known = np.where(split.trained, baskets, baskets - 1)
-    users = np.arange(every.users)
-    asked = asked_users(split).moments
+    model, every, asked = learn(split), split.histories, asked_users(split).moments
     number = np.full(every.users, -1)
     number[asked.user] = np.arange(len(asked))
+    others = moments_before(every, np.arange(every.users), split.known)
     keys, scores = [], []
-    for moments, inputs in crossed_inputs(every, moments_before(every, users, known), asked):
+    for moments, inputs in crossed_inputs(every, others, asked):
         keys.append(pair_keys(every, number[moments.user][inputs.moment], inputs.product))
         scores.append(model.scores(inputs.matrix))
     order = np.argsort(np.concatenate(keys), kind="stable")
@@ -160,26 +149,22 @@ def tifu_knn(split: Split, *, ideal_over_all: bool = False) -> ByUser:
     The neighbours are all users with what is known of them, the answers of trained users included. That alpha is
     chosen on the asked users themselves favours this peer.
     """
-    found = [_tifu_knn(split, alpha, ideal_over_all=ideal_over_all) for alpha in (0.05, 0.1, 0.2, 0.4, 0.7)]
-    return max(found, key=lambda each: float(each.recall.mean()))
-
-
-def _tifu_knn(split: Split, alpha: float, *, ideal_over_all: bool) -> ByUser:
-    every, asked = split.histories, asked_users(split)
-    known = np.where(split.trained, every.baskets, every.baskets - 1)
-    others = _tifu_vectors(every, moments_before(every, np.arange(every.users), known))
-    asking = _tifu_vectors(every, asked.moments)
+    every, asked = split.histories, asked_users(split).moments
+    others = _tifu_vectors(every, moments_before(every, np.arange(every.users), split.known))
+    own = _tifu_vectors(every, asked)
     length = np.asarray(others.multiply(others).sum(axis=1)).ravel()
-    scores = np.empty((len(asked.moments), every.products), dtype=np.float32)
-    for begin in range(0, len(asked.moments), 1000):
+    theirs = np.empty((len(asked), every.products), dtype=np.float32)
+    for begin in range(0, len(asked), 1000):
         rows = slice(begin, begin + 1000)
-        nearness = 2 * (asking[rows] @ others.T).toarray() - length  # the squared distance but for the asking one's own
-        nearness[np.arange(len(nearness)), asked.moments.user[rows]] = -np.inf
-        nearest = np.argpartition(-nearness, 299, axis=1)[:, :300]
-        starts = np.arange(0, nearest.size + 1, 300)
-        mean = sparse.csr_matrix((np.full(nearest.size, 1 / 300), nearest.ravel(), starts), shape=nearness.shape)
-        scores[rows] = alpha * asking[rows].toarray() + (1 - alpha) * (mean @ others).toarray()
-    return _dense(split, scores, ideal_over_all=ideal_over_all)
+        nearness = 2 * (own[rows] @ others.T).toarray() - length  # the squared distance but for the asking one's own
+        nearness[np.arange(len(nearness)), asked.user[rows]] = -np.inf
+        nearest = np.argpartition(-nearness, TIFU_NEIGHBOURS - 1, axis=1)[:, :TIFU_NEIGHBOURS]
+        starts = np.arange(0, nearest.size + 1, TIFU_NEIGHBOURS)
+        weight = np.full(nearest.size, 1 / TIFU_NEIGHBOURS)
+        theirs[rows] = (sparse.csr_matrix((weight, nearest.ravel(), starts), shape=nearness.shape) @ others).toarray()
+    mine = own.toarray().astype(np.float32)
+    found = [_dense(split, alpha * mine + (1 - alpha) * theirs, ideal_over_all=ideal_over_all) for alpha in TIFU_ALPHAS]
+    return max(found, key=lambda each: float(each.recall.mean()))
 
 
 def _tifu_vectors(every: Histories, moments: Moments) -> sparse.csr_matrix:

@@ -32,9 +32,9 @@ from shopstream.ml_features.models.histories import (
     pair_keys,
 )
 from shopstream.ml_features.models.pair_inputs import Matrix
-from shopstream.ml_features.models.reorder import BOUGHT, INPUTS, SOON_DAYS, logistic
+from shopstream.ml_features.models.reorder import BOUGHT, SOON_DAYS, logistic
 
-from .sql_tier import connect, give_weights, reorders_statement
+from .sql_tier import connect, give_weights, reorders_statement, unweighted_inputs
 
 START = datetime(2017, 1, 1)  # noqa: DTZ001 - the shop's own clock
 TRANSACTIONS, PRODUCTS = "completejourney_transactions.parquet", "completejourney_products.parquet"
@@ -74,6 +74,7 @@ class Journey:
         moment = lines["transaction_timestamp"].to_numpy()
         quantity = np.clip(lines["quantity"].to_numpy(), 1, MOST_QUANTITY)
         self._snapshots: dict[int, Snapshot] = {}
+        self._said: dict[int, tuple[Ints, pa.Table]] = {}
         self.histories: Histories = histories(
             user=lines["household_id"].to_numpy(),
             basket=lines["basket_id"].to_numpy(),
@@ -150,25 +151,47 @@ class Journey:
             household.append(pair[twice] // self.histories.products)
         return _together(probability, happened, household)
 
-    def sql_tier(self, horizon: int) -> tuple[Predicted, "Quantiles"]:
+    def sql_tier(self, horizon: int) -> Predicted:
         """The SQL text, its weights fitted on the reorders of 30 days before, as the job fits them."""
-        probability, happened, household, quantiles = [], [], [], []
         column = "probability_7_days" if horizon == SOON_DAYS else "probability"
+        probability, happened, household = [], [], []
         for day in TEST_DAYS[horizon]:
-            weights = self._weights(day - max(BOUGHT))
-            give_weights(self._connection, weights, START.date())
-            statement = (
-                f"SELECT user_id, product_id, {column}::DOUBLE, IFNULL(next_in_days_early, 999)::DOUBLE, "  # noqa: S608
-                f"IFNULL(next_in_days_middle, 999)::DOUBLE FROM ({reorders_statement(_as_of(day))}) WHERE purchases > 1"
-            )
-            table = self._connection.execute(statement).to_arrow_table()
-            keys = self._keys(table)
-            probability.append(table.column(2).to_numpy())
+            keys, table = self._reorders(day)
+            probability.append(table[column].to_numpy())
             happened.append(self.happened(keys, day, horizon))
             household.append(keys // self.histories.products)
-            early, middle = table.column(3).to_numpy(), table.column(4).to_numpy()
-            quantiles.append(self._quantiles(keys, day, early, middle))
-        return _together(probability, happened, household), quantiles[0]
+        return _together(probability, happened, household)
+
+    def quantiles(self) -> "Quantiles":
+        """Of the pairs whose 10 % (50 %) day lies within 30 days, the share bought before it."""
+        (day,) = TEST_DAYS[max(BOUGHT)]
+        keys, table = self._reorders(day)
+        shares = []
+        for name in ("next_in_days_early", "next_in_days_middle"):
+            by = np.ceil(table[name].to_numpy())  # a day is the finest the comparison is made
+            hit = np.zeros(len(by), dtype=np.bool_)
+            for until in range(1, max(BOUGHT) + 1):
+                hit[by == until] = self.happened(keys[by == until], day, until)
+            soon = by <= max(BOUGHT)
+            shares.append((float(hit[soon].mean()), int(soon.sum())))
+        return Quantiles(*shares)
+
+    def _reorders(self, day: int) -> tuple[Ints, pa.Table]:
+        """What the SQL says on a day of the pairs bought at least twice."""
+        if day not in self._said:
+            pairs, matrix = unweighted_inputs(self._connection, _as_of(day - max(BOUGHT)))
+            keys = self._keys(pairs)
+            weights = {horizon: logistic(matrix, self.happened(keys, day - max(BOUGHT), horizon)) for horizon in BOUGHT}
+            give_weights(self._connection, weights, _as_of(day))
+            statement = (
+                "SELECT user_id, product_id, probability::DOUBLE AS probability, "  # noqa: S608 - our own text
+                "probability_7_days::DOUBLE AS probability_7_days, next_in_days_early::DOUBLE AS next_in_days_early, "
+                "next_in_days_middle::DOUBLE AS next_in_days_middle "
+                f"FROM ({reorders_statement(_as_of(day))}) WHERE purchases > 1"
+            )
+            table = self._connection.execute(statement).to_arrow_table()
+            self._said[day] = self._keys(table), table
+        return self._said[day]
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -178,27 +201,6 @@ class Journey:
         user = np.searchsorted(self.histories.user_ids, table["user_id"].cast(pa.int64()).to_numpy())
         product = np.searchsorted(self.histories.product_ids, table["product_id"].cast(pa.int64()).to_numpy())
         return pair_keys(self.histories, user, product)
-
-    def _weights(self, day: int) -> dict[int, dict[str, float]]:
-        give_weights(self._connection, {horizon: {"intercept": 0.0} for horizon in BOUGHT}, START.date())
-        columns = ", ".join(f"inputs.{name}::DOUBLE" for name in INPUTS)
-        statement = f"SELECT user_id, product_id, {columns} FROM ({reorders_statement(_as_of(day))})"  # noqa: S608
-        table = self._connection.execute(statement).to_arrow_table()
-        matrix = np.column_stack([column.to_numpy() for column in table.columns[2:]])
-        keys = self._keys(table)
-        return {horizon: logistic(matrix, self.happened(keys, day, horizon)) for horizon in BOUGHT}
-
-    def _quantiles(self, keys: Ints, day: int, early: Floats, middle: Floats) -> "Quantiles":
-        """Of the pairs whose 10 % (50 %) day lies within 30 days, the share bought before it."""
-        shares = []
-        for by in (early, middle):
-            soon = np.flatnonzero(by <= max(BOUGHT))
-            hit = np.zeros(len(soon), dtype=np.bool_)
-            for until in range(1, max(BOUGHT) + 1):  # a day is the finest the comparison is made
-                within = np.ceil(by[soon]) == until
-                hit[within] = self.happened(keys[soon[within]], day, until)
-            shares.append((float(hit.mean()), len(soon)))
-        return Quantiles(*shares)
 
 
 @dataclass(frozen=True)

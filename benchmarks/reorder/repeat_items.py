@@ -1,7 +1,7 @@
 """CASE's protocol (SIGIR 2026): rank only what a user bought before; which of it is in the next basket?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from shopstream.ml_features.models.boosting import Examples, crossed_inputs, ranked, train
+from shopstream.ml_features.models.boosting import Examples, crossed_inputs, train
 from shopstream.ml_features.models.histories import (
     Flags,
     Floats,
@@ -23,27 +23,17 @@ from shopstream.ml_features.models.histories import (
     moments_before,
     pair_keys,
 )
-from shopstream.ml_features.models.reorder import BOUGHT, INPUTS, logistic
+from shopstream.ml_features.models.reorder import INPUTS, logistic
 
-from .next_basket import EARLIER_WEIGHT
-from .sql_tier import AS_OF, connect, give_weights, reorders_statement
+from .measures import ranked
+from .next_basket import EARLIER_WEIGHT, FEWEST_KNOWN
+from .sql_tier import AS_OF, connect, unweighted_inputs
 
 K = 5
 EARLIER_BASKETS = 5
 """The users are few: of each so many baskets before the asked one serve as answers too."""
-FEWEST_KNOWN = 2
 PARTS = 5
 """Users are asked a fifth at a time, with what the other four fifths taught."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Products bought before, at moments of users: what is to be ranked."""
-
-    user: Ints
-    product: Ints
-    bought: Flags
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -90,54 +80,73 @@ def precision(user: Ints, score: Floats, bought: Flags) -> tuple[Ints, Floats]:
     return counted, np.bincount(user[first], weights=bought[first], minlength=len(candidates))[counted] / K
 
 
-def model_tier(every: RepeatItems, threads: int = 0) -> tuple[Ints, Floats]:
+@dataclass(frozen=True)
+class Rows:
+    """Pairs bought before, at users' moments, with what is known of each and whether it was bought next."""
+
+    user: Ints
+    back: Ints
+    """How many baskets before the asked one the moment is; 0 for those to be ranked."""
+    bought: Flags
+    matrix: Floats
+
+    def __getitem__(self, chosen: Flags) -> "Rows":
+        return Rows(self.user[chosen], self.back[chosen], self.bought[chosen], self.matrix[chosen])
+
+    @property
+    def weight(self) -> Floats:
+        """What each counts in learning."""
+        return np.where(self.back == 0, 1.0, EARLIER_WEIGHT)
+
+    @classmethod
+    def together(cls, parts: Sequence["Rows"]) -> "Rows":
+        """All rows of several parts."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
+
+
+def _cross_fitted(rows: Rows, learn: Callable[[Rows], Callable[[Floats], Floats]]) -> tuple[Ints, Floats]:
+    """P@K by user: each fifth of the users ranked by what the other four fifths taught."""
+    latest, score = rows.back == 0, np.zeros(len(rows.user))
+    for part in range(PARTS):
+        asked = rows.user % PARTS == part
+        score_of = learn(rows[~asked])
+        score[asked & latest] = score_of(rows.matrix[asked & latest])
+    return precision(rows.user[latest], score[latest], rows.bought[latest])
+
+
+def model_tier(every: RepeatItems) -> tuple[Ints, Floats]:
     """P@K of the model tier, by user."""
-    parts: list[tuple[Ints, Examples]] = []
+    parts = []
     for back in range(EARLIER_BASKETS + 1):
         asked = every.asked(back)
         for moments, inputs in crossed_inputs(every.histories, asked, asked, explore=False):
             bought = every.bought(moments, inputs.moment, inputs.product, back)
-            weight = np.full(len(inputs), 1.0 if back == 0 else EARLIER_WEIGHT)
-            user = moments.user[inputs.moment]
-            parts.append((np.where(back == 0, user, -1 - user), Examples(inputs.names, inputs.matrix, bought, weight)))
-    user = np.concatenate([owner for owner, _ in parts])
-    examples = Examples.together([part for _, part in parts])
-    score = np.zeros(len(user))
-    for asked_part, learned in _parts(np.where(user < 0, -1 - user, user)):
-        model = train(
-            Examples(examples.names, examples.matrix[learned], examples.bought[learned], examples.weight[learned]),
-            threads=threads,
-        )
-        now = asked_part & (user >= 0)
-        score[now] = model.scores(examples.matrix[now])
-    now = user >= 0
-    return precision(user[now], score[now], examples.bought[now])
+            parts.append(Rows(moments.user[inputs.moment], np.full(len(inputs), back), bought, inputs.matrix))
+    names = inputs.names
+    return _cross_fitted(
+        Rows.together(parts), lambda rows: train(Examples(names, rows.matrix, rows.bought, rows.weight)).scores
+    )
 
 
 def sql_tier(every: RepeatItems) -> tuple[Ints, Floats]:
     """P@K of the SQL tier, by user: its inputs from its SQL text, its weights fitted as the job fits them."""
-    inputs, users, answers, weights, backs = [], [], [], [], []
+    parts = []
     for back in range(EARLIER_BASKETS + 1):
         moments = every.asked(back)
-        matrix, user, product = sql_inputs(every.histories, moments)
-        inputs.append(matrix)
-        users.append(moments.user[user])
-        answers.append(every.bought(moments, user, product, back))
-        weights.append(np.full(len(user), 1.0 if back == 0 else EARLIER_WEIGHT))
-        backs.append(np.full(len(user), back))
-    matrix, user, bought = np.concatenate(inputs), np.concatenate(users), np.concatenate(answers)
-    weight, back_of = np.concatenate(weights), np.concatenate(backs)
-    score = np.zeros(len(user))
-    for asked_part, learned in _parts(user):
-        found = logistic(matrix[learned], bought[learned], weight[learned])
-        now = asked_part & (back_of == 0)
-        score[now] = matrix[now] @ np.array([found[name] for name in INPUTS])
-    now = back_of == 0
-    return precision(user[now], score[now], bought[now])
+        moment, product, matrix = _sql_inputs(every.histories, moments)
+        bought = every.bought(moments, moment, product, back)
+        parts.append(Rows(moments.user[moment], np.full(len(moment), back), bought, matrix))
+
+    def learn(rows: Rows) -> Callable[[Floats], Floats]:
+        weights = logistic(rows.matrix, rows.bought, rows.weight)
+        by_input = np.array([weights[name] for name in INPUTS])
+        return lambda matrix: matrix @ by_input
+
+    return _cross_fitted(Rows.together(parts), learn)
 
 
-def sql_inputs(every: Histories, moments: Moments) -> tuple[Floats, Ints, Ints]:
-    """INPUTS of every pair bought before, from reorders/query.sql, and each pair's moment and product."""
+def _sql_inputs(every: Histories, moments: Moments) -> tuple[Ints, Ints, Floats]:
+    """Moment and product of every pair bought before, and its INPUTS from reorders/query.sql."""
     lines = known_lines(every, moments)
     end = datetime.combine(AS_OF + timedelta(days=1), time())
     ordered = np.datetime64(end, "us") - (lines.age_days * 86_400_000_000).astype("timedelta64[us]")
@@ -151,14 +160,10 @@ def sql_inputs(every: Histories, moments: Moments) -> tuple[Floats, Ints, Ints]:
             "quantity": pa.array(np.ones(len(ordered), dtype=np.int64)),
         }
     )
-    connection = connect(purchases)
-    give_weights(connection, {horizon: {"intercept": 0.0} for horizon in BOUGHT})
-    columns = ", ".join(f"inputs.{name}::DOUBLE" for name in INPUTS)
-    statement = f"SELECT user_id::BIGINT, product_id::BIGINT, {columns} FROM ({reorders_statement()})"  # noqa: S608
-    table = connection.execute(statement).to_arrow_table()
-    moment, product, *matrix = (column.to_numpy() for column in table.columns)
+    pairs, matrix = unweighted_inputs(connect(purchases))
+    moment, product = (pairs[name].cast(pa.int64()).to_numpy() for name in ("user_id", "product_id"))
     order = np.lexsort((product, moment))
-    return np.column_stack(matrix)[order], moment[order], product[order]
+    return moment[order], product[order], matrix[order]
 
 
 def frequency(every: RepeatItems) -> tuple[Ints, Floats]:
@@ -172,9 +177,3 @@ def frequency(every: RepeatItems) -> tuple[Ints, Floats]:
     moment, product = np.divmod(pair, every.histories.products)
     bought = every.bought(moments, moment, product, 0)
     return precision(moments.user[moment], count - latest / 1e6, bought)
-
-
-def _parts(user: Ints) -> Iterator[tuple[Flags, Flags]]:
-    for part in range(PARTS):
-        asked = user % PARTS == part
-        yield asked, ~asked

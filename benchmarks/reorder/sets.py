@@ -3,17 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-
-from shopstream.ml_features.models.evaluate import compare
 
 from . import next_basket
 from .measures import ByUser
 from .next_basket import Split
-
-MEASURES = ("recall", "ndcg", "hit")
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,9 @@ NEXT_BASKET_SETS = (
         (0.520, 0.425, None),
     ),
 )
+MODEL_TIER = "shopstream, model tier"
 CONTESTANTS = {
-    "shopstream, model tier": next_basket.model_tier,
+    MODEL_TIER: next_basket.model_tier,
     "TIFU-KNN, run here": next_basket.tifu_knn,
     "personal frequency, then popularity": next_basket.frequency,
 }
@@ -95,53 +89,3 @@ def measured(which: NextBasketSet, directory: Path) -> dict[str, list[ByUser]]:
         name: [contestant(split, ideal_over_all=which.trained is None) for split in splits]
         for name, contestant in CONTESTANTS.items()
     }
-
-
-def rows(which: NextBasketSet, found: dict[str, list[ByUser]]) -> list[dict[str, Any]]:
-    """The set's rows of the table: means over the asked users, and ours beside each peer with its interval."""
-    ours = found["shopstream, model tier"]
-    table = []
-    for name, parts in found.items():
-        beside = compare(_joined(ours, "recall"), _joined(parts, "recall"))
-        table.append(
-            {
-                "set": which.title,
-                "ranking": name,
-                **{
-                    heading: f"{np.nanmean(_joined(parts, measure)):.4f}{_spread(parts, measure)}"
-                    for heading, measure in (
-                        ("R@10", "recall"),
-                        ("NDCG@10", "ndcg"),
-                        ("PHR@10", "hit"),
-                        ("repeat recall", "repeat_recall"),
-                        ("explore recall", "explore_recall"),
-                    )
-                },
-                "our recall less this (95 %)": ""
-                if parts is ours
-                else f"{beside.difference:+.4f} ({beside.low:+.4f} to {beside.high:+.4f})",
-                "users": beside.users,
-                "published": which.published if parts is ours else "",
-            }
-        )
-    return table
-
-
-def reached(which: NextBasketSet, found: dict[str, list[ByUser]]) -> list[tuple[str, float, float]]:
-    """What was set out to be reached, and what was: the goal, its limit, and the mean over the asked users."""
-    ours = found["shopstream, model tier"]
-    return [
-        (f"{which.title}: {measure} of the first 10", limit, round(float(_joined(ours, measure).mean()), 4))
-        for measure, limit in zip(MEASURES, which.reach, strict=True)
-        if limit is not None
-    ]
-
-
-def _joined(parts: list[ByUser], measure: str) -> Any:
-    return np.concatenate([getattr(part, measure) for part in parts])
-
-
-def _spread(parts: list[ByUser], measure: str) -> str:
-    if len(parts) == 1:
-        return ""
-    return f" ± {np.std([np.nanmean(getattr(part, measure)) for part in parts]):.4f}"

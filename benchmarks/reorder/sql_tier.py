@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import sqlglot
 
 from shopstream.ml_features.catalog import feature_table
+from shopstream.ml_features.models.histories import Floats
+from shopstream.ml_features.models.reorder import BOUGHT, INPUTS, INTERCEPT
 
 AS_OF = date(2026, 6, 30)
 """The benchmark's histories are moved so that what is asked comes after this day."""
@@ -21,20 +23,13 @@ def reorders_statement(as_of: date = AS_OF) -> str:
     return sqlglot.transpile(text, read="bigquery", write="duckdb")[0]
 
 
-def connect(purchases: pa.Table, directory: Path | None = None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(purchases: pa.Table) -> duckdb.DuckDBPyConnection:
     """A DuckDB with the tables the statement reads: these purchases, nobody's refusal and no weights yet.
 
-    Args:
-        purchases: Columns user_id, product_id, category, order_id, ordered_at and quantity.
-        directory: Where it may spill, if memory is short.
-        memory: The most it may take, as DuckDB writes it: 2GB.
+    The purchases have the columns user_id, product_id, category, order_id, ordered_at and quantity.
     """
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    if memory is not None:
-        connection.execute(f"SET memory_limit = '{memory}'")
-    if directory is not None:
-        connection.execute(f"SET temp_directory = '{directory}'")
     connection.register("given", purchases)
     connection.execute(
         "CREATE TABLE purchases AS SELECT * REPLACE (CAST(ordered_at AS TIMESTAMPTZ) AS ordered_at), "
@@ -54,3 +49,12 @@ def give_weights(
     for horizon, by_feature in weights.items():
         for feature, weight in by_feature.items():
             connection.execute("INSERT INTO reorder_weights VALUES (?, ?, ?, ?)", [as_of, horizon, feature, weight])
+
+
+def unweighted_inputs(connection: duckdb.DuckDBPyConnection, as_of: date = AS_OF) -> tuple[pa.Table, Floats]:
+    """The user and product of each pair, and its INPUTS as columns; any weights given before are gone."""
+    give_weights(connection, {horizon: {INTERCEPT: 0.0} for horizon in BOUGHT}, as_of)
+    columns = ", ".join(f"inputs.{name}::DOUBLE" for name in INPUTS)
+    statement = f"SELECT user_id, product_id, {columns} FROM ({reorders_statement(as_of)})"  # noqa: S608 - our own text
+    table = connection.execute(statement).to_arrow_table()
+    return table.select(["user_id", "product_id"]), np.column_stack([each.to_numpy() for each in table.columns[2:]])

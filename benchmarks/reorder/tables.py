@@ -1,5 +1,6 @@
 """The tables and goals of each protocol, as rows of what was measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,24 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.results import Goal
 from shopstream.ml_features.models.evaluate import calibration_error, compare
+from shopstream.ml_features.models.histories import Floats
 
 from . import customers, repeat_items
 from .customers import PUBLISHED
+from .measures import ByUser
 from .probabilities import Journey, Predicted
+from .sets import MODEL_TIER, NextBasketSet, measured
 
 Rows = list[dict[str, Any]]
+SQL_TIER = "shopstream, SQL tier"
+HEADINGS = {
+    "R@10": "recall",
+    "NDCG@10": "ndcg",
+    "PHR@10": "hit",
+    "repeat recall": "repeat_recall",
+    "explore recall": "explore_recall",
+}
+"""The measures of a ranking, the first three those that papers publish."""
 INSTACART = "case_instacart_validate.parquet"
 CDNOW = "cdnow_master.parquet"
 LEAST_PRECISION, LEAST_SQL_PRECISION, LEAST_SQL_SHARE = 0.413, 0.402, 0.98
@@ -23,29 +36,70 @@ GOALS = {7: (0.795, 0.005), 30: (0.780, 0.012)}
 LEAST_SKILL = 0.185
 
 
+def next_basket_table(which: NextBasketSet, directory: Path) -> tuple[Rows, list[Goal]]:
+    """One set's means over the asked users, ours beside each peer with its interval; of several draws the spread."""
+    found = measured(which, directory)
+    ours = found[MODEL_TIER]
+    rows = [
+        {
+            "set": which.title,
+            "ranking": name,
+            **{
+                heading: f"{np.nanmean(_joined(parts, measure)):.4f}{_spread(parts, measure)}"
+                for heading, measure in HEADINGS.items()
+            },
+            "our recall less this (95 %)": ""
+            if parts is ours
+            else _beside(_joined(ours, "recall"), _joined(parts, "recall")),
+            "users": len(_joined(parts, "recall")),
+            "published": which.published if parts is ours else "",
+        }
+        for name, parts in found.items()
+    ]
+    goals = [
+        at_least(f"{which.title}: {measure} of the first 10", limit, float(_joined(ours, measure).mean()))
+        for measure, limit in zip(HEADINGS.values(), which.reach, strict=False)
+        if limit is not None
+    ]
+    return rows, goals
+
+
+def _joined(parts: Sequence[ByUser], measure: str) -> Floats:
+    return np.concatenate([getattr(part, measure) for part in parts])
+
+
+def _spread(parts: Sequence[ByUser], measure: str) -> str:
+    if len(parts) == 1:
+        return ""
+    return f" ± {np.std([np.nanmean(getattr(part, measure)) for part in parts]):.4f}"
+
+
+def _beside(ours: Floats, theirs: Floats) -> str:
+    found = compare(ours, theirs)
+    return f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+
+
 def repeat_item_table(directory: Path) -> tuple[Rows, list[Goal]]:
     """P@5 of what was bought before, by CASE's protocol, on Instacart."""
     every = repeat_items.read(directory / INSTACART)
     found = {
-        "shopstream, model tier": repeat_items.model_tier(every),
-        "shopstream, SQL tier": repeat_items.sql_tier(every),
+        MODEL_TIER: repeat_items.model_tier(every),
+        SQL_TIER: repeat_items.sql_tier(every),
         "personal frequency": repeat_items.frequency(every),
     }
-    _, ours = found["shopstream, model tier"]
+    users, ours = found[MODEL_TIER]
     rows = []
-    for name, (_, precision) in found.items():
-        beside = compare(ours, precision)
+    for name, (counted, precision) in found.items():
+        _, mine, theirs = np.intersect1d(users, counted, return_indices=True)
         rows.append(
             {
                 "ranking": name,
                 "P@5": f"{precision.mean():.4f}",
-                "model tier less this (95 %)": ""
-                if precision is ours
-                else f"{beside.difference:+.4f} ({beside.low:+.4f} to {beside.high:+.4f})",
-                "users": beside.users,
+                "model tier less this (95 %)": "" if precision is ours else _beside(ours[mine], precision[theirs]),
+                "users": len(counted),
             }
         )
-    model, sql = (float(np.mean(found[f"shopstream, {tier} tier"][1])) for tier in ("model", "SQL"))
+    model, sql = (float(np.mean(found[tier][1])) for tier in (MODEL_TIER, SQL_TIER))
     return rows, [
         at_least("Instacart, repeat items: P@5 of the model tier", LEAST_PRECISION, model),
         at_least("Instacart, repeat items: P@5 of the SQL tier", LEAST_SQL_PRECISION, sql),
@@ -59,15 +113,12 @@ def customer_table(directory: Path) -> tuple[Rows, list[Goal]]:
     ours = found["shopstream"]
     rows = []
     for name, each in found.items():
-        beside = compare(ours.errors, each.errors)
         rows.append(
             {
                 "prediction": name,
                 "MAE of purchases": f"{each.errors.mean():.4f}",
                 "AUC of returning": f"{each.area:.4f}",
-                "our error less this (95 %)": ""
-                if each is ours
-                else f"{beside.difference:+.4f} ({beside.low:+.4f} to {beside.high:+.4f})",
+                "our error less this (95 %)": "" if each is ours else _beside(ours.errors, each.errors),
                 "customers": len(each.errors),
             }
         )
@@ -92,10 +143,9 @@ def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
     rows: Rows = []
     goals: list[Goal] = []
     for horizon in (7, 30):
-        sql, quantiles = journey.sql_tier(horizon)
         found = {
-            "shopstream, model tier": journey.model_tier(horizon),
-            "shopstream, SQL tier": sql,
+            MODEL_TIER: journey.model_tier(horizon),
+            SQL_TIER: journey.sql_tier(horizon),
             "BG/NBD of each pair": journey.per_pair_bgnbd(horizon),
         }
         figures = {name: _figures(each) for name, each in found.items()}
@@ -112,17 +162,18 @@ def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
                 }
             )
         least_area, most_error = GOALS[horizon]
-        area, error, skill = figures["shopstream, model tier"]
+        area, error, skill = figures[MODEL_TIER]
         named = f"The Complete Journey, {horizon} days"
         goals.append(at_least(f"{named}: area under the curve, model tier", least_area, area))
         goals.append(Goal(f"{named}: calibration error, at most", most_error, round(error, 4), error <= most_error))
         if horizon == max(GOALS):
             goals.append(at_least(f"{named}: Brier skill, model tier", LEAST_SKILL, skill))
+    quantiles = journey.quantiles()
     for chance, (share, pairs) in (("10 %", quantiles.early), ("50 %", quantiles.middle)):
         rows.append(
             {
                 "bought again within": f"the days named with a chance of {chance}",
-                "prediction": "shopstream, SQL tier",
+                "prediction": SQL_TIER,
                 "AUC (95 % by household)": f"{share:.1%} were",
                 "ECE": "",
                 "Brier skill": "",

@@ -118,9 +118,3 @@ class Judged:
             return f"promoted: the first model, log loss {self.challenger:.5f}"
         verdict = "promoted" if self.promoted else "not promoted"
         return f"{verdict}: log loss {self.challenger:.5f} beside the champion's {self.champion:.5f} on the same pairs"
-
-
-def log_loss(probability: Any, happened: Any) -> float:  # noqa: ANN401 - arrays
-    """The mean logarithmic loss, of probabilities kept a millionth away from 0 and 1."""
-    kept = np.clip(probability, 1e-6, 1 - 1e-6)
-    return float(-np.mean(np.where(happened, np.log(kept), np.log(1 - kept))))

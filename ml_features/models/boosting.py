@@ -8,7 +8,7 @@ import numpy as np
 
 from shopstream.schemas import SettingsError
 
-from .histories import Flags, Floats, Histories, Ints, Moments
+from .histories import Flags, Floats, Histories, Moments
 from .neighbours import Neighbours
 from .pair_inputs import Matrix, PairInputs, pair_inputs
 
@@ -105,7 +105,6 @@ def train(examples: Examples, *, rounds: int = ROUNDS, seeds: Sequence[int] = SE
         SettingsError: LightGBM, or the library it needs, is not installed.
     """
     lightgbm = _lightgbm()
-
     if not 0 < int(examples.bought.sum()) < len(examples.bought):
         raise ValueError(
             f"nothing to learn: {int(examples.bought.sum()):,} of {len(examples.bought):,} examples were bought"
@@ -143,12 +142,3 @@ def _lightgbm() -> Any:  # noqa: ANN401 - a module without types
     except OSError as error:
         raise SettingsError(f"LightGBM cannot be loaded: {error}; on Debian, install libgomp1") from error
     return lightgbm
-
-
-def ranked(moment: Ints, score: Floats) -> Ints:
-    """The place of each row among the rows of its moment, from 0, the greatest score first; a tie keeps the order."""
-    order = np.lexsort((-score, moment))
-    starts = np.flatnonzero(np.append(True, np.diff(moment[order]) != 0)) if len(moment) else order
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return place

@@ -81,6 +81,17 @@ class Lines:
     """1 for the latest basket known, 2 for the one before."""
     age_days: Floats
 
+    def __getitem__(self, chosen: Flags) -> "Lines":
+        return Lines(
+            self.moment[chosen],
+            self.basket[chosen],
+            self.product[chosen],
+            self.quantity[chosen],
+            self.value[chosen],
+            self.age_baskets[chosen],
+            self.age_days[chosen],
+        )
+
 
 def histories(
     *,
@@ -176,7 +187,7 @@ def known_lines(histories: Histories, moments: Moments) -> Lines:
 def bought_next(histories: Histories, moments: Moments) -> Ints:
     """The pairs of moment and product in the basket that follows what is known, as sorted `pair_keys`."""
     following = histories.user_starts[moments.user] + moments.known
-    return _keys_of_baskets(histories, np.arange(len(moments)), following, np.ones_like(following))
+    return _keys_of_baskets(histories, np.arange(len(moments)), following)
 
 
 def bought_within(histories: Histories, moments: Moments, days: float) -> Ints:
@@ -186,11 +197,11 @@ def bought_within(histories: Histories, moments: Moments, days: float) -> Ints:
     moment = np.repeat(np.arange(len(moments)), left)
     basket = spans(following, left)
     soon = histories.basket_day[basket] < moments.day[moment] + days
-    return _keys_of_baskets(histories, moment[soon], basket[soon], np.ones(int(soon.sum()), dtype=np.int64))
+    return _keys_of_baskets(histories, moment[soon], basket[soon])
 
 
-def _keys_of_baskets(histories: Histories, moment: Ints, basket: Ints, baskets: Ints) -> Ints:
-    begin, end = histories.basket_starts[basket], histories.basket_starts[basket + baskets]
+def _keys_of_baskets(histories: Histories, moment: Ints, basket: Ints) -> Ints:
+    begin, end = histories.basket_starts[basket], histories.basket_starts[basket + 1]
     product = histories.line_product[spans(begin, end - begin)]
     return np.unique(pair_keys(histories, np.repeat(moment, end - begin), product))
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from .histories import Floats, Histories, Ints, Lines, Moments, known_lines
+from .histories import Floats, Histories, Ints, Lines, Moments, changes, known_lines
 from .product_figures import product_figures
 
 Scores = npt.NDArray[np.float32]
@@ -23,18 +23,7 @@ RECENT_BASKETS = 3
 SMOOTHING = 3.0
 """Buyers added to every product before it is compared, so that one buyer proves nothing."""
 SPREAD_CELLS = 5_000_000
-
-SCORES = (
-    "follows_last_basket",
-    "follows_baskets",
-    "goes_with_last_basket",
-    "same_buyers",
-    "alike_bought",
-    "alike_bought_last",
-    "alike_bought_lately",
-    "alike_bought_next",
-)
-"""What `Neighbours.scores` gives for every product, in this order."""
+"""Cells of a matrix spread out at once, 20 MB."""
 
 
 class Neighbours:
@@ -50,41 +39,35 @@ class Neighbours:
         self.histories = histories
         lines = known_lines(histories, moments)
         count, products = len(moments), histories.products
-        self._bought = _matrix(lines, BASKET_DECAY ** (lines.age_baskets - 1.0), count, products)
-        ones = _matrix(lines, np.ones(len(lines.product)), count, products)
-        buyers = np.bincount(ones.indices, minlength=products)
+        bought = _matrix(lines, BASKET_DECAY ** (lines.age_baskets - 1.0), count, products)
+        at_all = _matrix(lines, np.ones(len(lines.product)), count, products)
+        at_all.data[:] = 1
+        buyers = np.bincount(at_all.indices, minlength=products)
         self._rarity = np.maximum(np.log(count / (1 + buyers)), 0.1)
-        self._likeness = _unit_rows(self._weighted(self._bought))
-        self._bought_unit = _unit_rows(self._bought)
+        self._likeness = _unit_rows(self._weighted(bought))
+        self._bought_unit = _unit_rows(bought)
         last = lines.age_baskets == 1
-        self._last = _matrix(_chosen(lines, last), np.ones(int(last.sum())), count, products)
+        self._last = _matrix(lines[last], np.ones(int(last.sum())), count, products)
         lately = lines.age_baskets <= RECENT_BASKETS
-        self._lately = _matrix(
-            _chosen(lines, lately), RECENT_DECAY ** (lines.age_baskets[lately] - 1.0), count, products
-        )
+        self._lately = _matrix(lines[lately], RECENT_DECAY ** (lines.age_baskets[lately] - 1.0), count, products)
         before = ~last
         self._before = _unit_rows(
-            self._weighted(
-                _matrix(_chosen(lines, before), BASKET_DECAY ** (lines.age_baskets[before] - 2.0), count, products)
-            )
+            self._weighted(_matrix(lines[before], BASKET_DECAY ** (lines.age_baskets[before] - 2.0), count, products))
         )
         baskets, basket_user = _baskets(lines, products)
         self._follows = _follows(baskets, basket_user)
         self._goes_with = _goes_with(baskets)
-        bought_at_all = ones.copy()
-        bought_at_all.data[:] = 1
-        self._same_buyers = _goes_with(bought_at_all)
+        self._same_buyers = _goes_with(at_all)
         self.figures = product_figures(histories, moments, lines)
-        order = np.lexsort((np.arange(products), -buyers, -np.asarray(self._last.sum(axis=0)).ravel()))
-        self.popular: Ints = order
+        self.popular: Ints = np.lexsort((-buyers, -np.asarray(self._last.sum(axis=0)).ravel()))
         """The products from the most bought lately to the least."""
 
     def scores(self, lines: Lines, moments: int) -> Mapping[str, sparse.csr_matrix]:
-        """For each of SCORES, a row a moment and a column a product; `lines` are what is known at the moments."""
+        """Scores by name, a row a moment and a column a product; `lines` are what is known at the moments."""
         products = self.histories.products
         bought = _matrix(lines, BASKET_DECAY ** (lines.age_baskets - 1.0), moments, products)
         last_lines = lines.age_baskets == 1
-        last = _matrix(_chosen(lines, last_lines), np.ones(int(last_lines.sum())), moments, products)
+        last = _matrix(lines[last_lines], np.ones(int(last_lines.sum())), moments, products)
         likeness = _unit_rows(self._weighted(bought))
         alike = _most_alike(likeness, self._likeness)
         return {
@@ -112,18 +95,6 @@ def at_pairs(matrix: sparse.csr_matrix, row: Ints, column: Ints) -> Scores:
     return values
 
 
-def _chosen(lines: Lines, which: npt.NDArray[np.bool_]) -> Lines:
-    return Lines(
-        lines.moment[which],
-        lines.basket[which],
-        lines.product[which],
-        lines.quantity[which],
-        lines.value[which],
-        lines.age_baskets[which],
-        lines.age_days[which],
-    )
-
-
 def _matrix(lines: Lines, weight: Floats, rows: int, columns: int) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix((weight.astype(np.float32), (lines.moment, lines.product)), shape=(rows, columns))
     matrix.sum_duplicates()
@@ -136,13 +107,9 @@ def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return (sparse.diags_array((1 / length).astype(np.float32)) @ matrix).tocsr()
 
 
-def _dense(matrix: sparse.csr_matrix) -> Scores:
-    return np.asarray(matrix.todense(), dtype=np.float32)
-
-
 def _most_alike(asking: sparse.csr_matrix, asked: sparse.csr_matrix) -> sparse.csr_matrix:
     """The similarities to the ALIKE most similar rows, adding up to 1 a row."""
-    similarity = _dense(asking @ asked.T)
+    similarity = (asking @ asked.T).toarray()
     kept = min(ALIKE, similarity.shape[1])
     chosen = np.argpartition(-similarity, kept - 1, axis=1)[:, :kept]
     weights = np.take_along_axis(similarity, chosen, axis=1)
@@ -153,8 +120,7 @@ def _most_alike(asking: sparse.csr_matrix, asked: sparse.csr_matrix) -> sparse.c
 
 def _baskets(lines: Lines, products: int) -> tuple[sparse.csr_matrix, Ints]:
     """Baskets by products, each user's in order of time, and whose each is."""
-    new = np.ones(len(lines.basket), dtype=np.bool_)
-    new[1:] = lines.basket[1:] != lines.basket[:-1]
+    new = changes(lines.basket)
     row = np.cumsum(new) - 1
     rows = int(row[-1]) + 1 if len(row) else 0
     matrix = sparse.csr_matrix((np.ones(len(row), dtype=np.float32), (row, lines.product)), shape=(rows, products))

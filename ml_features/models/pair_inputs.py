@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from .histories import Flags, Histories, Ints, Moments, known_lines, pair_keys
-from .neighbours import SCORES, Neighbours, at_pairs, strongest_of
+from .neighbours import Neighbours, at_pairs, strongest_of
 from .own_history import Column, OwnHistory
 
 Matrix = npt.NDArray[np.float32]
@@ -42,14 +42,12 @@ def pair_inputs(histories: Histories, moments: Moments, neighbours: Neighbours, 
     """
     if not len(moments) or moments.known.min() < 1:
         raise ValueError("inputs need moments at which at least one basket is known")
-    step = MOMENTS_AT_ONCE
+    begins = range(0, len(moments), MOMENTS_AT_ONCE)
     parts = [
-        _part(histories, moments[begin : begin + step], neighbours, explore=explore)
-        for begin in range(0, len(moments), step)
+        _part(histories, moments[begin : begin + MOMENTS_AT_ONCE], neighbours, explore=explore) for begin in begins
     ]
-    offsets = range(0, len(moments), step)
     return PairInputs(
-        np.concatenate([part.moment + offset for part, offset in zip(parts, offsets, strict=True)]),
+        np.concatenate([part.moment + begin for part, begin in zip(parts, begins, strict=True)]),
         np.concatenate([part.product for part in parts]),
         np.concatenate([part.bought_before for part in parts]),
         parts[0].names,
@@ -65,7 +63,7 @@ def _part(histories: Histories, moments: Moments, neighbours: Neighbours, *, exp
     if explore:
         every = np.arange(len(moments))[:, np.newaxis]
         popular = pair_keys(histories, every, neighbours.popular[np.newaxis, :CANDIDATES_A_SCORE]).ravel()
-        suggested = (_best_keys(histories, scores[name]) for name in SCORES)
+        suggested = (_best_keys(histories, each) for each in scores.values())
         keys = np.unique(np.concatenate([keys, popular, *suggested]))
     moment, product = np.divmod(keys, histories.products)
     place = np.searchsorted(keys, own.keys)
@@ -79,7 +77,7 @@ def _part(histories: Histories, moments: Moments, neighbours: Neighbours, *, exp
     columns |= {name: values[moment] for name, values in own.users().items()}
     columns |= own.groups(moment, product, columns)
     columns |= {name: neighbours.figures.values[product, at] for at, name in enumerate(neighbours.figures.names)}
-    columns |= {name: at_pairs(scores[name], moment, product) for name in SCORES}
+    columns |= {name: at_pairs(each, moment, product) for name, each in scores.items()}
     columns["share_of_baskets_decayed"] = columns["decayed_days_60"] / (columns["user_decayed_60"] + 0.5)
     columns["share_of_baskets_lately"] = columns["decayed_days_30"] / (columns["user_decayed_21"] + 0.5)
     matrix = np.column_stack([column.astype(np.float32) for column in columns.values()])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .grouped import Grouped
 from .histories import Floats, Histories, Lines, Moments, pair_keys
-from .own_history import Grouped
 
 RECENT_PRICE_DAYS = 10
 

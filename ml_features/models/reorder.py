@@ -8,6 +8,8 @@ import numpy as np
 
 from shopstream.schemas.features import ReorderInputs, ReorderWeight
 
+from .logistic import standardised_logistic
+
 HORIZON_DAYS = 30
 """The longer of the two; the same figures stand in reorder_weights/query.sql and reorders/query.sql."""
 SOON_DAYS = 7
@@ -18,8 +20,6 @@ INTERCEPT = "intercept"
 FEWEST_PAIRS = 1000
 FEWEST_OF_A_KIND = 100
 """Fewer pairs that were bought again, or that were not, do not carry the weights."""
-INVERSE_PENALTY = 1.0
-"""scikit-learn's C: a light ridge, which matters only when there is little data."""
 
 DEFAULT_WEIGHTS: Mapping[int, Mapping[str, float]] = {
     SOON_DAYS: {
@@ -115,16 +115,8 @@ def fit(pairs: Sequence[Mapping[str, Any]], as_of: date) -> list[ReorderWeight]:
 
 
 def logistic(inputs: Any, bought: Any, weight: Any = None) -> dict[str, float]:  # noqa: ANN401 - arrays
-    """The weights, by name of the input and INTERCEPT, of a logistic regression on rows of INPUTS.
-
-    Fitted on inputs of mean 0 and variance 1, so that the penalty treats all alike, and told for inputs as they are.
-    """
-    # Imported here: scikit-learn takes a second, and the reader needs none of it.
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
-    scale[scale == 0] = 1.0
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit((inputs - mean) / scale, bought, weight)
-    by_input = model.coef_[0] / scale
-    intercept = float(model.intercept_[0] - by_input @ mean)
+    """The weights, by name of the input and INTERCEPT, of a logistic regression on rows of INPUTS as they are."""
+    scaler, model = standardised_logistic().fit(inputs, bought, logisticregression__sample_weight=weight)
+    by_input = model.coef_[0] / scaler.scale_
+    intercept = float(model.intercept_[0] - by_input @ scaler.mean_)
     return {INTERCEPT: intercept, **dict(zip(INPUTS, map(float, by_input), strict=True))}

@@ -5,7 +5,7 @@ paid, says more; a logistic regression, learned on an earlier moment of the same
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from shopstream.schemas import SettingsError
 
 from .bgnbd import BGNBD, Buyers, fit
 from .histories import Floats, Histories, Moments, bought_within, known_lines, moments_on
+from .logistic import standardised_logistic
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -73,7 +74,7 @@ def learn(histories: Histories, day: float, horizon_days: float) -> Returning:
         before = fit(buyers_at(histories, earlier))
     except SettingsError:
         return Returning(model, None)
-    return Returning(model, _logistic().fit(_inputs(histories, earlier, before, window), returned))
+    return Returning(model, standardised_logistic().fit(_inputs(histories, earlier, before, window), returned))
 
 
 def buyers_at(histories: Histories, moments: Moments) -> Buyers:
@@ -112,11 +113,3 @@ def _inputs(histories: Histories, moments: Moments, model: BGNBD, days: float) -
         *(np.log(0.01 + of(0.5 ** (lines.age_days / half_life))) for half_life in HALF_LIVES),
     ]
     return np.column_stack(columns)
-
-
-def _logistic() -> Any:  # noqa: ANN401 - a pipeline of scikit-learn, which has no types
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

@@ -196,7 +196,7 @@ inputs AS (
 
 weights AS (
   SELECT
-    IFNULL(horizon_days, 30) AS horizon_days,
+    IFNULL(horizon_days, 30) AS horizon,
     SUM(IF(feature = 'intercept', weight, NULL)) AS intercept,
     SUM(IF(feature = 'purchases_log', weight, 0)) AS purchases_log,
     SUM(IF(feature = 'decayed_log', weight, 0)) AS decayed_log,
@@ -226,7 +226,7 @@ weights AS (
     SUM(IF(feature = 'category_overdue', weight, 0)) AS category_overdue
   FROM reorder_weights
   WHERE as_of = (SELECT MAX(as_of) FROM reorder_weights WHERE as_of <= @as_of)
-  GROUP BY horizon_days
+  GROUP BY horizon
 ),
 
 scored AS (
@@ -291,8 +291,8 @@ scored AS (
       + soon.category_overdue * inputs.category_overdue
     ) AS log_odds_soon
   FROM inputs
-  LEFT JOIN (SELECT * FROM weights WHERE horizon_days = 30) AS later ON TRUE
-  LEFT JOIN (SELECT * FROM weights WHERE horizon_days = 7) AS soon ON TRUE
+  LEFT JOIN (SELECT * FROM weights WHERE horizon = 30) AS later ON TRUE
+  LEFT JOIN (SELECT * FROM weights WHERE horizon = 7) AS soon ON TRUE
 ),
 
 probable AS (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.reorder.measures import by_user
+from benchmarks.reorder.measures import by_user, ranked
 from benchmarks.reorder.next_basket import folds
 
 
@@ -48,3 +48,9 @@ def test_five_folds_ask_every_user_once_and_train_on_none_of_them() -> None:
         assert (int(asked.sum()), int(trained.sum())) == (200, 720)
         asked_at_all += asked
     assert asked_at_all.tolist() == [1] * 1000
+
+
+def test_places_count_from_zero_within_a_user() -> None:
+    user = np.array([0, 0, 0, 1, 1])
+    assert ranked(user, np.array([0.1, 0.9, 0.1, 5.0, 7.0])).tolist() == [1, 0, 2, 1, 0]
+    assert ranked(np.array([], dtype=np.int64), np.array([])).tolist() == []

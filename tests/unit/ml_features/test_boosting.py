@@ -1,21 +1,11 @@
 """The model tier learns what there is to learn, the same way every time."""
 
-import os
-
 import numpy as np
 import pytest
 
-from shopstream.ml_features.models.boosting import Examples, ranked, train
+from shopstream.ml_features.models.boosting import Examples, train
 
-
-@pytest.fixture(autouse=True)
-def lightgbm_loads() -> None:
-    try:
-        import lightgbm  # noqa: F401
-    except OSError as error:  # .ci/run installs what it needs
-        if "CI" in os.environ:
-            raise
-        pytest.skip(f"LightGBM cannot be loaded: {error}")
+pytestmark = pytest.mark.usefixtures("lightgbm_loads")
 
 
 def examples(seed: int, count: int = 4000) -> Examples:
@@ -42,9 +32,3 @@ def test_nothing_bought_cannot_be_learned_from() -> None:
     none = examples(1)
     with pytest.raises(ValueError, match=r"0 of 4,000 examples were bought"):
         train(Examples(none.names, none.matrix, np.zeros(4000, dtype=np.bool_), none.weight))
-
-
-def test_places_count_from_zero_within_a_moment() -> None:
-    moment = np.array([0, 0, 0, 1, 1])
-    assert ranked(moment, np.array([0.1, 0.9, 0.1, 5.0, 7.0])).tolist() == [1, 0, 2, 1, 0]
-    assert ranked(np.array([], dtype=np.int64), np.array([])).tolist() == []
