@@ -22,6 +22,8 @@ class ByUser:
     """Recall of what had been bought before; NaN where nothing was."""
     explore_recall: Floats
     """Recall of what had not; NaN likewise."""
+    known: Ints
+    """How many baskets of the user were known."""
 
 
 def by_user(
@@ -33,6 +35,7 @@ def by_user(
     bought_before: Flags,
     truth: Ints,
     truth_before: Ints,
+    known: Ints,
     ideal_over_all: bool = False,
 ) -> ByUser:
     """The measures of `users` users, from scored pairs: of each its user, whether it was bought, and bought before.
@@ -45,6 +48,7 @@ def by_user(
         bought_before: Whether the product was in the user's history.
         truth: How many products each user bought.
         truth_before: How many of them were in the history.
+        known: How many baskets of each user were known.
         ideal_over_all: NDCG's ideal counts every product bought, not the first K only, as some papers have it.
     """
     place = ranked(user, score)
@@ -63,6 +67,7 @@ def by_user(
             hit=(hits(first) > 0).astype(np.float64),
             repeat_recall=hits(first & bought_before) / truth_before,
             explore_recall=hits(first & ~bought_before) / (truth - truth_before),
+            known=known,
         )
 
 

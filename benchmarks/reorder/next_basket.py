@@ -8,7 +8,14 @@ import numpy as np
 from pyarrow import parquet
 from scipy import sparse
 
-from shopstream.ml_features.models.boosting import Boosted, Examples, crossed_inputs, train
+from shopstream.ml_features.models.boosting import (
+    EARLIER_WEIGHT,
+    Boosted,
+    Examples,
+    crossed_inputs,
+    moments_back,
+    train,
+)
 from shopstream.ml_features.models.histories import (
     Flags,
     Floats,
@@ -25,10 +32,6 @@ from shopstream.ml_features.models.histories import (
 
 from .measures import ByUser, by_user
 
-EARLIER_BASKETS = 1
-"""Of each user so many baskets before the last known one serve as answers to learn from, too."""
-EARLIER_WEIGHT = 0.5
-"""What an answer one basket back counts beside the latest."""
 FEWEST_KNOWN = 2
 TIFU_NEIGHBOURS = 300
 TIFU_ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.7)
@@ -69,16 +72,20 @@ def folds(users: int, *, seed: int, count: int = 5) -> Iterator[tuple[Flags, Fla
 def learn(split: Split) -> Boosted:
     """The model of a split: what its users bought next, at their last known baskets, from others as known then."""
     every, parts = split.histories, []
-    for back in range(EARLIER_BASKETS + 1):
+
+    def askable(back: int) -> Ints:
+        answer = every.baskets - 1 - back
+        return np.flatnonzero((answer >= FEWEST_KNOWN) & (answer < split.known))
+
+    for back in moments_back(lambda back: len(askable(back))):
         known, answer = np.minimum(split.known, every.baskets - back), every.baskets - 1 - back
-        others = np.flatnonzero(known > 0)
-        asked = np.flatnonzero((answer >= FEWEST_KNOWN) & (answer < split.known))
+        others, asked = np.flatnonzero(known > 0), askable(back)
         crossed = crossed_inputs(
             every, moments_before(every, others, known[others]), moments_before(every, asked, answer[asked])
         )
         for moments, inputs in crossed:
             bought = is_among(pair_keys(every, inputs.moment, inputs.product), bought_next(every, moments))
-            weight = np.full(len(inputs), EARLIER_WEIGHT**back)
+            weight = np.full(len(inputs), EARLIER_WEIGHT if back else 1.0)
             parts.append(Examples(inputs.names, inputs.matrix, bought, weight))
     return train(Examples.together(parts))
 
@@ -113,6 +120,7 @@ def _measured(split: Split, keys: Ints, score: Floats, *, ideal_over_all: bool) 
         bought_before=is_among(keys, asked.bought_before),
         truth=np.bincount(asked.bought // products, minlength=users),
         truth_before=np.bincount(repeated // products, minlength=users),
+        known=asked.moments.known,
         ideal_over_all=ideal_over_all,
     )
 

@@ -176,6 +176,18 @@ class Journey:
             shares.append((float(hit[soon].mean()), int(soon.sum())))
         return Quantiles(*shares)
 
+    def spent(self, horizon: int) -> Floats:
+        """What each household paid before the first day asked about, in dollars."""
+        now = moments_on(self.histories, TEST_DAYS[horizon][0])
+        lines = known_lines(self.histories, now)
+        user = now.user[lines.moment]
+        return np.bincount(user, weights=lines.value, minlength=self.histories.users).astype(np.float64)
+
+    def orders(self, horizon: int) -> Floats:
+        """How many baskets of each household were known then."""
+        now = moments_on(self.histories, TEST_DAYS[horizon][0])
+        return np.bincount(now.user, weights=now.known, minlength=self.histories.users).astype(np.float64)
+
     def _reorders(self, day: int) -> tuple[Ints, pa.Table]:
         """What the SQL says on a day of the pairs bought at least twice."""
         if day not in self._said:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from shopstream.ml_features.models.boosting import Examples, crossed_inputs, train
+from shopstream.ml_features.models.boosting import EARLIER_WEIGHT, Examples, crossed_inputs, moments_back, train
 from shopstream.ml_features.models.histories import (
     Flags,
     Floats,
@@ -26,12 +26,10 @@ from shopstream.ml_features.models.histories import (
 from shopstream.ml_features.models.reorder import INPUTS, logistic
 
 from .measures import ranked
-from .next_basket import EARLIER_WEIGHT, FEWEST_KNOWN
+from .next_basket import FEWEST_KNOWN
 from .sql_tier import AS_OF, connect, unweighted_inputs
 
 K = 5
-EARLIER_BASKETS = 5
-"""The users are few: of each so many baskets before the asked one serve as answers too."""
 PARTS = 5
 """Users are asked a fifth at a time, with what the other four fifths taught."""
 
@@ -43,6 +41,11 @@ class RepeatItems:
     histories: Histories
     answers: Ints
     """Sorted keys user * products + product."""
+
+    @property
+    def back(self) -> range:
+        """How many baskets back users are learned from."""
+        return moments_back(lambda back: len(self.asked(back)))
 
     def asked(self, back: int) -> Moments:
         """Every user `back` baskets before the asked one."""
@@ -117,7 +120,7 @@ def _cross_fitted(rows: Rows, learn: Callable[[Rows], Callable[[Floats], Floats]
 def model_tier(every: RepeatItems) -> tuple[Ints, Floats]:
     """P@K of the model tier, by user."""
     parts = []
-    for back in range(EARLIER_BASKETS + 1):
+    for back in every.back:
         asked = every.asked(back)
         for moments, inputs in crossed_inputs(every.histories, asked, asked, explore=False):
             bought = every.bought(moments, inputs.moment, inputs.product, back)
@@ -131,7 +134,7 @@ def model_tier(every: RepeatItems) -> tuple[Ints, Floats]:
 def sql_tier(every: RepeatItems) -> tuple[Ints, Floats]:
     """P@K of the SQL tier, by user: its inputs from its SQL text, its weights fitted as the job fits them."""
     parts = []
-    for back in range(EARLIER_BASKETS + 1):
+    for back in every.back:
         moments = every.asked(back)
         moment, product, matrix = _sql_inputs(every.histories, moments)
         bought = every.bought(moments, moment, product, back)

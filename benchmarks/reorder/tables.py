@@ -1,6 +1,7 @@
 """The tables and goals of each protocol, as rows of what was measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,18 @@ from shopstream.ml_features.models.histories import Floats
 
 from . import customers, repeat_items
 from .customers import PUBLISHED
+from .fairness import by_history, by_third
 from .measures import ByUser
 from .probabilities import Journey, Predicted
 from .sets import MODEL_TIER, NextBasketSet, measured
 
 Rows = list[dict[str, Any]]
+NEXT_BASKET = "Next basket: the first ten of a ranking, averaged over users"
+BY_HISTORY = "Fairness: next basket by how many baskets of a user are known"
+REPEAT_ITEMS = "Instacart by CASE's protocol: the first five of what was bought before"
+PROBABILITIES = "The Complete Journey: pairs bought at least twice, as-of snapshots"
+BY_SPEND = "Fairness: The Complete Journey, 30 days, by what a household spent and how often it came"
+CUSTOMERS = "CDNOW: 39 weeks known, 39 predicted"
 SQL_TIER = "shopstream, SQL tier"
 HEADINGS = {
     "R@10": "recall",
@@ -36,7 +44,15 @@ GOALS = {7: (0.795, 0.005), 30: (0.780, 0.012)}
 LEAST_SKILL = 0.185
 
 
-def next_basket_table(which: NextBasketSet, directory: Path) -> tuple[Rows, list[Goal]]:
+@dataclass(frozen=True)
+class Measured:
+    """What one protocol found: rows by heading, and goals."""
+
+    tables: Mapping[str, Rows]
+    goals: list[Goal]
+
+
+def next_basket_table(which: NextBasketSet, directory: Path) -> Measured:
     """One set's means over the asked users, ours beside each peer with its interval; of several draws the spread."""
     found = measured(which, directory)
     ours = found[MODEL_TIER]
@@ -61,7 +77,7 @@ def next_basket_table(which: NextBasketSet, directory: Path) -> tuple[Rows, list
         for measure, limit in zip(HEADINGS.values(), which.reach, strict=False)
         if limit is not None
     ]
-    return rows, goals
+    return Measured({NEXT_BASKET: rows, BY_HISTORY: by_history(which.title, found)}, goals)
 
 
 def _joined(parts: Sequence[ByUser], measure: str) -> Floats:
@@ -79,7 +95,7 @@ def _beside(ours: Floats, theirs: Floats) -> str:
     return f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
 
 
-def repeat_item_table(directory: Path) -> tuple[Rows, list[Goal]]:
+def repeat_item_table(directory: Path) -> Measured:
     """P@5 of what was bought before, by CASE's protocol, on Instacart."""
     every = repeat_items.read(directory / INSTACART)
     found = {
@@ -100,14 +116,15 @@ def repeat_item_table(directory: Path) -> tuple[Rows, list[Goal]]:
             }
         )
     model, sql = (float(np.mean(found[tier][1])) for tier in (MODEL_TIER, SQL_TIER))
-    return rows, [
+    goals = [
         at_least("Instacart, repeat items: P@5 of the model tier", LEAST_PRECISION, model),
         at_least("Instacart, repeat items: P@5 of the SQL tier", LEAST_SQL_PRECISION, sql),
         at_least("Instacart, repeat items: the SQL tier's P@5 by the model tier's", LEAST_SQL_SHARE, sql / model),
     ]
+    return Measured({REPEAT_ITEMS: rows}, goals)
 
 
-def customer_table(directory: Path) -> tuple[Rows, list[Goal]]:
+def customer_table(directory: Path) -> Measured:
     """Errors and areas on CDNOW, and the fitted parameters beside the published ones."""
     found, of_all, of_a_tenth = customers.measured(directory / CDNOW)
     ours = found["shopstream"]
@@ -131,16 +148,18 @@ def customer_table(directory: Path) -> tuple[Rows, list[Goal]]:
             }
         )
     error = float(ours.errors.mean())
-    return rows, [
+    goals = [
         Goal("CDNOW: mean absolute error of purchases, at most", MOST_ERROR, round(error, 4), error <= MOST_ERROR),
         at_least("CDNOW: area under the curve of who returns", LEAST_AREA, ours.area),
     ]
+    return Measured({CUSTOMERS: rows}, goals)
 
 
-def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
+def probability_table(directory: Path) -> Measured:
     """Areas, calibration errors and Brier skill of both horizons on The Complete Journey."""
     journey = Journey(directory)
     rows: Rows = []
+    fairness: Rows = []
     goals: list[Goal] = []
     for horizon in (7, 30):
         found = {
@@ -168,6 +187,8 @@ def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
         goals.append(Goal(f"{named}: calibration error, at most", most_error, round(error, 4), error <= most_error))
         if horizon == max(GOALS):
             goals.append(at_least(f"{named}: Brier skill, model tier", LEAST_SKILL, skill))
+            fairness = by_third("what was spent", found, journey.spent(horizon))
+            fairness += by_third("orders", found, journey.orders(horizon))
     quantiles = journey.quantiles()
     for chance, (share, pairs) in (("10 %", quantiles.early), ("50 %", quantiles.middle)):
         rows.append(
@@ -180,7 +201,7 @@ def probability_table(directory: Path) -> tuple[Rows, list[Goal]]:
                 "pairs": pairs,
             }
         )
-    return rows, goals
+    return Measured({PROBABILITIES: rows, BY_SPEND: fairness}, goals)
 
 
 def _figures(predicted: Predicted) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """The model tier's ranking: gradient boosted trees over pair inputs, trained on users' own earlier baskets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,11 @@ FOLDS = 5
 ROUNDS = 300
 SEEDS = (1, 2)
 """A model is the mean of one boosting a seed: what one says by the chance of its samples, the other does not."""
+
+ENOUGH_ANSWERS = 12_000
+MOST_BACK = 5
+EARLIER_WEIGHT = 0.5
+"""What an answer of an earlier moment counts beside the latest."""
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -54,6 +59,20 @@ class Boosted:
         gain = np.sum([booster.feature_importance("gain") for booster in self.boosters], axis=0)
         shares = gain / max(float(gain.sum()), 1e-12)
         return {self.names[at]: float(shares[at]) for at in np.argsort(-shares, kind="stable")}
+
+
+def moments_back(answers: Callable[[int], int]) -> range:
+    """How many moments back users' own histories serve as answers to learn from: 0, the latest, and some before it.
+
+    At least one earlier moment, and so many that there are ENOUGH_ANSWERS, but none beyond MOST_BACK. `answers` says
+    how many users can be asked at the moment so far back.
+    """
+    found = answers(0) + answers(1)
+    back = 1
+    while found < ENOUGH_ANSWERS and back < MOST_BACK:
+        back += 1
+        found += answers(back)
+    return range(back + 1)
 
 
 def crossed_inputs(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shopstream.ml_features.models.boosting import Examples, train
+from shopstream.ml_features.models.boosting import Examples, moments_back, train
 
 pytestmark = pytest.mark.usefixtures("lightgbm_loads")
 
@@ -32,3 +32,11 @@ def test_nothing_bought_cannot_be_learned_from() -> None:
     none = examples(1)
     with pytest.raises(ValueError, match=r"0 of 4,000 examples were bought"):
         train(Examples(none.names, none.matrix, np.zeros(4000, dtype=np.bool_), none.weight))
+
+
+@pytest.mark.parametrize(
+    ("users", "back"),
+    [([12_000, 9_000], [0, 1]), ([5_000, 4_000, 3_500, 1], [0, 1, 2]), ([10] * 9, [0, 1, 2, 3, 4, 5])],
+)
+def test_few_users_are_asked_further_back(users: list[int], back: list[int]) -> None:
+    assert list(moments_back(lambda moments: users[moments])) == back
