@@ -75,9 +75,11 @@ def interaction(
     )
 
 
-def item(*, product_id: str, quantity: Amount, unit_price: Amount, category: str | None = None) -> Fields:
+def item(
+    *, product_id: str, quantity: Amount, unit_price: Amount, category: str | None = None, brand: str | None = None
+) -> Fields:
     """One product of an order."""
-    return _given({}, product_id=product_id, quantity=quantity, unit_price=unit_price, category=category)
+    return _given({}, product_id=product_id, quantity=quantity, unit_price=unit_price, category=category, brand=brand)
 
 
 def order(

@@ -16,6 +16,7 @@ from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
 from .anonymise import told_queries
 from .catalog import FeatureTable
 from .models import reorder
+from .outlooks import customer_outlooks
 from .parameters import Days, parameters
 from .settings import FeatureSettings
 from .warehouse import REQUEST_SECONDS, Row, ask, insert_rows, load_rows, retrying, translated
@@ -28,8 +29,9 @@ Finish = Callable[[Sequence[Mapping[str, Any]], date, FeatureSettings], Sequence
 FINISHED: Mapping[str, Finish] = {
     "reorder_weights": lambda pairs, as_of, _: reorder.fit(pairs, as_of),
     "queries": told_queries,
+    "customer_outlooks": lambda orders, as_of, _: customer_outlooks(orders, as_of),
 }
-"""Tables whose query gives what Python makes the rows of: pairs a model is fitted on, exact counts of users."""
+"""Tables whose query gives what Python makes the rows of: pairs a model is fitted on, exact counts of users, orders."""
 
 
 class CheckFailed(Exception):

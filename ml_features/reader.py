@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 from google.cloud import bigquery
 
 from shopstream.schemas.features import Profile, Reorder
 
 from .settings import FeatureSettings, refuse_redis
-from .warehouse import Parameter, Row, ask
+from .warehouse import Parameter, ask
 
 Source = Literal["bigquery"]
 MOST_REORDERS = 1000
 
+_REPEATED = tuple(name for name, field in Profile.model_fields.items() if field.default == ())
 _PROFILE = """
 SELECT * FROM profiles
 WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM profiles)
@@ -63,7 +64,8 @@ class Features:
         rows = ask(self._client, self._settings, _PROFILE, [_user(user_id)])
         if not rows:
             return None
-        profile = Profile.model_validate(_read(rows[0], "favourite_categories"))
+        # The client gives lists, and None for an empty one from the emulator.
+        profile = Profile.model_validate({**rows[0], **{name: tuple(rows[0][name] or ()) for name in _REPEATED}})
         return ServedProfile(profile, profile.as_of, "bigquery")
 
     def reorders(self, user_id: str, k: int = 10) -> ServedReorders:
@@ -81,8 +83,3 @@ class Features:
 
 def _user(user_id: str) -> Parameter:
     return Parameter("user_id", "STRING", user_id)
-
-
-def _read(row: Row, repeated: str) -> dict[str, Any]:
-    # The client gives lists, and None for an empty one from the emulator.
-    return {**row, repeated: tuple(row[repeated] or ())}

@@ -26,7 +26,7 @@ NO_PRODUCTS = ("COUPON", "CNTRL/STORE SUP", "FUEL", "MISCELLANEOUS", "POSTAL CEN
 NO_PRODUCT_CATEGORIES = ("COUPON/MISC ITEMS", "COUPONS/STORE & MFG")
 FEWEST_BASKETS = 5
 _LINE_COLUMNS = ("household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp")
-_PRODUCT_COLUMNS = ("product_id", "department", "product_category")
+_PRODUCT_COLUMNS = ("product_id", "department", "product_category", "manufacturer_id")
 _CENTS = Decimal("0.01")
 
 
@@ -36,6 +36,8 @@ class Line:
 
     product_id: str
     category: str | None
+    brand: str
+    """The number of its maker: the data names no brand."""
     quantity: int
     """Pieces."""
     unit_price: Decimal
@@ -60,7 +62,7 @@ class Basket:
 def read_lines(households: int | None = None, days: int = WHOLE_YEAR_DAYS) -> pa.Table:
     """Order lines of the first `days` days as one Arrow table, ordered by household, time, basket and product.
 
-    Columns: household_id, basket_id, product_id and category as text, quantity, sales_value in US dollars,
+    Columns: household_id, basket_id, product_id, category and brand as text, quantity, sales_value in US dollars,
     bought_at. `households` keeps the first so many, by number, that have at least FEWEST_BASKETS baskets in those days.
     Lines without a quantity or a price of at least a cent a piece, of unknown products and of NO_PRODUCTS are left
     out.
@@ -88,6 +90,7 @@ def read_lines(households: int | None = None, days: int = WHOLE_YEAR_DAYS) -> pa
             "basket_id": lines["basket_id"].cast(pa.string()),
             "product_id": lines["product_id"].cast(pa.string()),
             "category": lines["product_category"],
+            "brand": pc.binary_join_element_wise("maker", lines["manufacturer_id"].cast(pa.string()), " "),
             "quantity": lines["quantity"],
             "sales_value": lines["sales_value"],
             "bought_at": lines["transaction_timestamp"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
@@ -99,8 +102,8 @@ def baskets(households: int | None = None, days: int = WHOLE_YEAR_DAYS) -> list[
     """The same lines as baskets, ordered by household and time."""
     rows = zip(*(column.to_pylist() for column in read_lines(households, days).columns), strict=True)
     return [
-        Basket(household, basket, bought_at, tuple(_line(*row[2:6]) for row in group))
-        for (household, basket, bought_at), group in groupby(rows, key=lambda row: (row[0], row[1], row[6]))
+        Basket(household, basket, bought_at, tuple(_line(*row[2:7]) for row in group))
+        for (household, basket, bought_at), group in groupby(rows, key=lambda row: (row[0], row[1], row[7]))
     ]
 
 
@@ -109,19 +112,21 @@ class CatalogueEntry:
     """What is known of a product."""
 
     name: str
-    """Its type and size; the data names no brand."""
+    """Its type and size."""
     category: tuple[str, ...]
     """Department and category."""
+    brand: str
 
 
 def catalogue() -> dict[str, CatalogueEntry]:
     """Every product that has a type, by product_id."""
-    columns = ("product_id", "product_type", "package_size", "department", "product_category")
+    columns = ("product_id", "product_type", "package_size", "department", "product_category", "manufacturer_id")
     rows = _read("products", columns).to_pylist()
     return {
         str(row["product_id"]): CatalogueEntry(
             ", ".join(part for part in (row["product_type"], row["package_size"]) if part),
             tuple(part for part in (row["department"], row["product_category"]) if part),
+            f"maker {row['manufacturer_id']}",
         )
         for row in rows
         if row["product_type"]
@@ -145,6 +150,6 @@ def _read(name: str, columns: Sequence[str]) -> pa.Table:
         return pq.read_table(path, columns=list(columns))
 
 
-def _line(product_id: str, category: str | None, quantity: int, sales_value: float) -> Line:
+def _line(product_id: str, category: str | None, brand: str, quantity: int, sales_value: float) -> Line:
     price = (Decimal(repr(sales_value)) / quantity).quantize(_CENTS)
-    return Line(product_id, category, quantity, price)
+    return Line(product_id, category, brand, quantity, price)

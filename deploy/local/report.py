@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from shopstream.ml_features.outlooks import HORIZON_DAYS
 from shopstream.schemas.features import Profile
 
 from .features import Customer
@@ -25,6 +26,12 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
             file=out,
         )
         print(f"   {_habits(profile, searches_are)}", file=out)
+        if profile.expected_order_days is not None:
+            print(
+                f"   {profile.lifecycle_stage}; orders expected on {profile.expected_order_days:.0f} "
+                f"of the next {HORIZON_DAYS} days",
+                file=out,
+            )
         if profile.favourite_categories:
             print(f"   favourites: {', '.join(profile.favourite_categories[:3])}", file=out)
         print("   likely to buy again, within 7 and 30 days, and when (10 to 90 % of chances):", file=out)

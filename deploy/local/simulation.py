@@ -23,6 +23,7 @@ FEWEST_PURCHASES = 5
 """Products bought less often stay without a name."""
 # How many of a basket's products were found by searching; the others were bought without.
 _SEARCHES_PER_BASKET = (0, 1, 1, 2)
+_CHANNELS: tuple[Literal["web", "app"], ...] = ("web", "web", "app")
 _AFTER_A_SEARCH: tuple[tuple[Literal["click", "cart_add"], int], ...] = (("click", 8), ("cart_add", 20))
 """What a simulated shopper does with the product he looked for, and how many seconds after the search."""
 
@@ -67,6 +68,7 @@ def catalogue_events(baskets: Iterable[Basket], catalogue: Mapping[str, Catalogu
                 "product_id": product_id,
                 "name": entry.name,
                 "category": entry.category,
+                "brand": entry.brand,
             }
 
 
@@ -81,6 +83,7 @@ def events_of(baskets: Sequence[Basket], seed: int) -> Iterator[Fields]:
 
 def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fields]:
     session_id = f"session-{basket.basket_id}"
+    channel = random.choice(_CHANNELS)
     findable = [(line.product_id, line.category) for line in basket.lines if line.category is not None]
     searched = random.sample(findable, min(random.choice(_SEARCHES_PER_BASKET), len(findable)))
     moment = basket.bought_at - timedelta(seconds=60 * len(searched) + random.randrange(30, 300))
@@ -94,6 +97,7 @@ def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fie
             product_ids=results,
             total_results=len(shelf.products[category]),
             latency_ms=round(random.lognormvariate(3, 0.5), 1),
+            channel=channel,
             occurred_at=moment,
             session_id=session_id,
             **_envelope(basket, SIMULATED_SOURCE, random),
@@ -116,6 +120,7 @@ def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fie
             item(
                 product_id=line.product_id,
                 category=line.category,
+                brand=line.brand,
                 quantity=line.quantity,
                 unit_price=line.unit_price,
             )
@@ -124,6 +129,7 @@ def _basket_events(basket: Basket, shelf: Shelf, random: Random) -> Iterator[Fie
         currency=CURRENCY,
         total_amount=basket.total,
         query_id=query_id,
+        channel=channel,
         session_id=session_id,
         occurred_at=basket.bought_at,
         **_envelope(basket, REAL_SOURCE, random),

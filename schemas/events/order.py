@@ -17,6 +17,7 @@ class OrderItem(Record):
 
     product_id: Opaque = Field(description="The product.")
     category: Opaque | None = Field(None, description="Its category at the time of the order.")
+    brand: Opaque | None = Field(None, description="Its brand at the time of the order.")
     quantity: Quantity = Field(description="How much of it, in units of sale.")
     unit_price: Money = Field(description="Price paid for one unit of sale, in the order's currency.")
 

@@ -17,6 +17,7 @@ class Product(Event):
     product_id: Opaque = Field(description="The product.")
     name: str = Field(min_length=1, max_length=1024, description="Its name as shown.")
     category: tuple[Opaque, ...] = Field((), max_length=16, description="Its category path, widest first.")
+    brand: Opaque | None = Field(None, description="The brand it is sold under.")
     price: Money | None = Field(None, description="Price of one unit of sale, in `currency`.")
     currency: Currency | None = Field(None, description="ISO 4217 code of price.")
     rating: Annotated[float, Field(ge=0, le=5)] | None = Field(None, description="Mean rating, 0 to 5.")

@@ -3,8 +3,9 @@
 from typing import TypeAlias
 
 from .consent_record import ConsentDecision
+from .customer_outlook import CustomerOutlook
 from .product_day import ProductDay
-from .profile import Profile
+from .profile import ChannelConversion, Profile
 from .purchase import Purchase
 from .query import Query
 from .reorder import Reorder, ReorderInputs
@@ -18,6 +19,7 @@ Feature: TypeAlias = (
     | Purchase
     | ReorderWeight
     | Reorder
+    | CustomerOutlook
     | Profile
     | SearchOutcome
     | Session
@@ -31,6 +33,7 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
     Purchase,
     ReorderWeight,
     Reorder,
+    CustomerOutlook,
     Profile,
     SearchOutcome,
     Session,
@@ -42,7 +45,9 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
 
 __all__ = [
     "FEATURE_TABLES",
+    "ChannelConversion",
     "ConsentDecision",
+    "CustomerOutlook",
     "Feature",
     "ProductDay",
     "Profile",

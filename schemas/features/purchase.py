@@ -24,6 +24,7 @@ class Purchase(Record):
     user_id: Opaque = Field(description="Who ordered: an opaque identifier.")
     product_id: Opaque = Field(description="The product of the line.")
     category: Opaque | None = Field(None, description="Its category at the time of the order.")
+    brand: Opaque | None = Field(None, description="Its brand at the time of the order.")
     order_id: Opaque = Field(description="Identity of the order; its changes of state share it.")
     status: Literal["placed", "cancelled", "returned"] = Field(description="The state the line reached.")
     ordered_at: UtcDatetime = Field(description="When the line reached that state. UTC, microseconds.")

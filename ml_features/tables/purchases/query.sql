@@ -5,6 +5,7 @@ SELECT
   orders.user_id,
   item.product_id,
   item.category,
+  item.brand,
   orders.order_id,
   orders.status,
   orders.occurred_at AS ordered_at,

@@ -23,7 +23,7 @@ AGES = (0.25, 3.0, 40.5, 89.999, 200.0)
 
 
 def basket(user: str, number: int, bought_at: datetime, *products: str) -> Basket:
-    lines = tuple(Line(product, "dairy", 1, Decimal("1.19")) for product in products)
+    lines = tuple(Line(product, "dairy", "dairy maid", 1, Decimal("1.19")) for product in products)
     return Basket(user, f"{user}-{number}", bought_at, lines)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AS_OF = date(2026, 3, 31)
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LINES = tuple(Line(product, "dairy", 2, Decimal("1.19")) for product in ("bread", "milk", "wine"))
+LINES = tuple(Line(product, "dairy", "dairy maid", 2, Decimal("1.19")) for product in ("bread", "milk", "wine"))
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ WHOLE: dict[str, dict[str, Any]] = {
     "order": {
         "order_id": "o",
         "status": "placed",
-        "items": [{"product_id": "a", "category": "c", "quantity": 2, "unit_price": "1.10"}],
+        "items": [{"product_id": "a", "category": "c", "brand": "b", "quantity": 2, "unit_price": "1.10"}],
         "currency": "EUR",
         "total_amount": "2.20",
         "channel": "app",
@@ -61,6 +61,7 @@ WHOLE: dict[str, dict[str, Any]] = {
         "product_id": "a",
         "name": "Milk",
         "category": ["food", "dairy"],
+        "brand": "alpine",
         "price": 3,
         "currency": "EUR",
         "rating": 4.5,
