@@ -103,29 +103,33 @@ def check(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
 
 
-@cli.command("export-training")
-@click.argument("table")
-@click.option("--as-of", type=_DAY, required=True, help="The date whose rows are exported.")
+@cli.command("training-set")
+@click.argument("tables", nargs=-1)
+@click.option("--as-of", type=_DAY, required=True, multiple=True, help="A date whose features are wanted; repeatable.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="FILE.ndjson or .gz.")
 @click.option("--users", type=click.File(), help="Only the users named in this file, one a line.")
 @_as_json
-def export_training_command(table: str, as_of: datetime, output: Path, users: TextIO | None, as_json: bool) -> None:
-    """Write the rows of TABLE (reorders or profiles) for training, anonymised, of users who allow personalization.
+def training_set_command(
+    tables: tuple[str, ...], as_of: tuple[datetime, ...], output: Path, users: TextIO | None, as_json: bool
+) -> None:
+    """Write a training set: TABLES as they were known on each date, joined, and what was bought 7 and 30 days after.
 
-    A user_id becomes a keyed hash with a salt drawn for this export and thrown away; exact times are left out. With
-    --users nothing is exported where one of them does not allow it.
+    TABLES are some of reorders, customer_outlooks and profiles, all when none is named; with reorders a row is a user
+    and a product, otherwise a user. Who does not allow personalization is left out, a user_id becomes a keyed hash
+    with a salt drawn for this set and thrown away, and exact times are left out. With --users nothing is written
+    where one of them does not allow it.
 
-    Example: shopstream-features export-training reorders --as-of 2026-11-20 --output reorders.ndjson.gz
+    Example: shopstream-features training-set --as-of 2026-10-01 --as-of 2026-10-15 --output october.ndjson.gz
     """
-    from .training_export import export_training
+    from .training_set import training_tables, write_training_set
     from .warehouse import connect
 
     settings = _settings()
     only = [line.strip() for line in users if line.strip()] if users else ()
-    chosen = feature_table(table)
-    done = export_training(
-        connect(settings), settings, chosen, as_of.date(), output, chance=SystemRandom().randbytes, only=only
-    )
+    chosen = [feature_table(name) for name in tables or training_tables()]
+    days = sorted({day.date() for day in as_of})
+    today, chance = datetime.now(UTC).date(), SystemRandom().randbytes
+    done = write_training_set(connect(settings), settings, chosen, days, output, today=today, chance=chance, only=only)
     _print(
         {**vars(done), "output": str(output)},
         as_json,

@@ -1,11 +1,6 @@
 """Who refuses is gone with the next run, from every day; the record of who decided what stays and can be asked."""
 
-import gzip
-import json
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +8,8 @@ import pytest
 from shopstream.ml_features.catalog import catalog, feature_table
 from shopstream.ml_features.job import run
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.training_export import Exported, export_training
 from shopstream.ml_features.warehouse import load_rows
-from shopstream.schemas import SettingsError, read_settings
+from shopstream.schemas import read_settings
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import dataset_id, raw_table_id
 
@@ -167,39 +161,3 @@ def test_a_decision_counts_before_it_is_in_the_record(run_table: "Run", shop: Sh
     run_table("search_outcomes", TODAY)
     assert shop.users("search_outcomes") == set()
     assert shop.users("consent_record", Dataset.PRIVACY) == set()
-
-
-def test_a_training_export_names_nobody_and_leaves_out_who_does_not_allow_it(
-    run_table: "Run", warehouse: "Warehouse", shop: Shop, tmp_path: Path
-) -> None:
-    for user in ("stays", "goes"):
-        shop.order(user)
-    run_table("purchases", TODAY)
-    run_table("profiles", TODAY)
-    shop.decide("goes", "personalization", granted=False)
-    keyed = read_settings(FeatureSettings, {**warehouse.environment, "TRAINING_EXPORT_KEY": "sixteen characters"})
-    table = feature_table("profiles")
-
-    def export(name: str, seed: int, only: Sequence[str] = ()) -> tuple[Exported, list[dict[str, Any]]]:
-        path = tmp_path / name
-        chance = Random(seed).randbytes
-        done = export_training(warehouse.client, keyed, table, TODAY, path, chance=chance, only=only)
-        content = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
-        return done, [json.loads(line) for line in content.splitlines()]
-
-    done, rows = export("first.ndjson", 1)
-    assert (done.rows, done.users, done.left_out) == (1, 1, 1)
-    assert "stays" not in json.dumps(rows)
-    assert not {"first_order_at", "last_order_at"} & rows[0].keys()
-    assert rows[0]["orders"] == 1
-    _, again = export("second.ndjson.gz", 2)
-    assert again[0]["user_id"] != rows[0]["user_id"], "two exports cannot be joined"
-    assert export("third.ndjson", 3, only=["stays"])[0].rows == 1
-    with pytest.raises(SettingsError, match="1 of 2 users do not allow personalization; nothing was exported"):
-        export("refused.ndjson", 4, only=["stays", "goes"])
-    assert not (tmp_path / "refused.ndjson").exists()
-    for name, sentence in (("queries", "is no table of users"), ("sessions", "there are reorders, customer_outlooks, profiles")):
-        with pytest.raises(SettingsError, match=sentence):
-            export_training(
-                warehouse.client, keyed, feature_table(name), TODAY, tmp_path / "x", chance=Random(1).randbytes
-            )
