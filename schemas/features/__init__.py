@@ -5,6 +5,7 @@ from typing import TypeAlias
 from .consent_record import ConsentDecision
 from .customer_outlook import CustomerOutlook
 from .product_day import ProductDay
+from .product_rhythm import ProductRhythm
 from .profile import ChannelConversion, Profile
 from .purchase import Purchase
 from .query import Query
@@ -19,6 +20,7 @@ Feature: TypeAlias = (
     | Purchase
     | ReorderWeight
     | Reorder
+    | ProductRhythm
     | CustomerOutlook
     | Profile
     | SearchOutcome
@@ -33,6 +35,7 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
     Purchase,
     ReorderWeight,
     Reorder,
+    ProductRhythm,
     CustomerOutlook,
     Profile,
     SearchOutcome,
@@ -50,6 +53,7 @@ __all__ = [
     "CustomerOutlook",
     "Feature",
     "ProductDay",
+    "ProductRhythm",
     "Profile",
     "Purchase",
     "Query",
