@@ -183,6 +183,28 @@ def reorders(user: str, k: int, as_json: bool) -> None:
     )
 
 
+@cli.command()
+@click.argument("user")
+@_as_json
+def session(user: str, as_json: bool) -> None:
+    """Show what USER has done in the latest session; exit status 1 where the last three days have none.
+
+    Sessions are kept live only while the streaming job runs with LIVE_FEATURES_ENABLED=true.
+
+    Example: shopstream-features session u-4711
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = _settings()
+    found = Features(connect(settings), settings).session(user)
+    if found is None:
+        _print(None, as_json, lambda: [f"no session of {user}"])
+        sys.exit(ExitStatus.FOUND)
+    values = found.model_dump(mode="json")
+    _print(values, as_json, lambda: [f"{name:>26}  {value}" for name, value in values.items()])
+
+
 def _reorder_line(reorder: Reorder) -> str:
     soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
     chances = f"{soon}{reorder.probability:6.1%}"

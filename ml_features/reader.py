@@ -1,5 +1,6 @@
 """Features for whoever asks: one user's profile, and what the user may buy again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -7,6 +8,8 @@ from typing import Literal
 from google.cloud import bigquery
 
 from shopstream.schemas.features import Profile, Reorder
+from shopstream.schemas.live.live_reorders import LiveReorders
+from shopstream.schemas.live.live_session import LiveSession
 
 from .settings import FeatureSettings, refuse_redis
 from .warehouse import Parameter, ask
@@ -23,6 +26,30 @@ _REORDERS = """
 SELECT * FROM reorders
 WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM reorders) AND `rank` <= @k
 ORDER BY `rank`
+"""
+_LIVE = """
+SELECT live_reorders.*
+FROM live_reorders
+LEFT JOIN consent_states
+  ON live_reorders.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
+WHERE
+  live_reorders.user_id = @user_id
+  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 3 DAY)
+  AND IFNULL(consent_states.granted, @allowed_otherwise)
+ORDER BY ordered_at DESC, computed_at DESC
+LIMIT 1
+"""
+_SESSION = """
+SELECT live_sessions.*
+FROM live_sessions
+LEFT JOIN consent_states
+  ON live_sessions.user_id = consent_states.user_id AND consent_states.purpose = 'analytics'
+WHERE
+  live_sessions.user_id = @user_id
+  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 3 DAY)
+  AND IFNULL(consent_states.granted, @allowed_otherwise)
+ORDER BY ended_at DESC, events DESC
+LIMIT 1
 """
 
 
@@ -77,8 +104,33 @@ class Features:
         if not 1 <= k <= MOST_REORDERS:
             raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
         rows = ask(self._client, self._settings, _REORDERS, [_user(user_id), Parameter("k", "INT64", k)])
-        found = tuple(Reorder.model_validate(row) for row in rows)
-        return ServedReorders(user_id, found, found[0].as_of if found else None, "bigquery")
+        nightly = [Reorder.model_validate(row) for row in rows]
+        found = merged(self._live_reorders(user_id), nightly)[:k]
+        return ServedReorders(user_id, tuple(found), found[0].as_of if found else None, "bigquery")
+
+    def session(self, user_id: str) -> LiveSession | None:
+        """The user's latest session as it stands; None without one in the last three days.
+
+        Kept only where the streaming job runs with LIVE_FEATURES_ENABLED.
+        """
+        rows = ask(self._client, self._settings, _SESSION, [_user(user_id), *self._allowed()])
+        return LiveSession.model_validate({**rows[0], "cart": tuple(rows[0]["cart"] or ())}) if rows else None
+
+    def _live_reorders(self, user_id: str) -> LiveReorders | None:
+        rows = ask(self._client, self._settings, _LIVE, [_user(user_id), *self._allowed()])
+        return LiveReorders.model_validate({**rows[0], "reorders": tuple(rows[0]["reorders"] or ())}) if rows else None
+
+    def _allowed(self) -> list[Parameter]:
+        return [Parameter("allowed_otherwise", "BOOL", self._settings.allowed_otherwise)]
+
+
+def merged(live: LiveReorders | None, nightly: Sequence[Reorder]) -> list[Reorder]:
+    """The live list where it knows a later order than the nightly one, followed by what only the nightly one names."""
+    if live is None or (nightly and live.ordered_at.date() <= nightly[0].as_of):
+        return list(nightly)
+    named = {reorder.product_id for reorder in live.reorders}
+    every = [*live.reorders, *(reorder for reorder in nightly if reorder.product_id not in named)]
+    return [reorder.model_copy(update={"rank": rank}) for rank, reorder in enumerate(every, 1)]
 
 
 def _user(user_id: str) -> Parameter:

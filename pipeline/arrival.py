@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from shopstream.schemas.arrived import UnknownFields
+from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.structs import EventStruct
 
 
@@ -60,3 +61,5 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     document: bytes
     """Its JSON."""
     line: Line
+    session: LiveSession | None = None
+    """The session right after the event, of the last event of it in a batch; where live features are wanted."""

@@ -30,6 +30,10 @@ class Counter(StrEnum):
     """Requests with rows that BigQuery answered."""
     WRITE_RETRIES = "write_retries"
     """Requests that had to be sent again."""
+    LIVE_ROWS_STORED = "live_rows_stored"
+    """Rows of `live_sessions` and `live_reorders` BigQuery took; with LIVE_FEATURES_ENABLED."""
+    LIVE_ROWS_DROPPED = "live_rows_dropped"
+    """Those that were not written, because BigQuery was away or there were no weights; the nightly job makes good."""
     WRITE_REPEATS = "write_repeats"
     """Rows that the Storage Write API rejected by their offset because an earlier attempt had stored them."""
 

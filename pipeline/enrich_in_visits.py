@@ -18,6 +18,8 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
+from shopstream.schemas.live.session_counts import count_in, live_session
+
 from .arrival import Line, Received, Row
 from .batches import Batch
 from .clock import Clock
@@ -27,7 +29,7 @@ from .options import PipelineSettings
 from .packed import pack_lines, unpack_lines
 from .step import in_global_window
 from .validate import again
-from .visits import Visitors, forget, visit_of, visitor_of
+from .visits import Visit, Visitors, forget, visit_of, visitor_of
 
 EVENTS_PER_BATCH = 500
 
@@ -46,7 +48,8 @@ class EnrichInVisits(beam.PTransform):
         shards = events | "Divide" >> divide
         prefixes = self._settings.test_prefixes
         if self._streaming:
-            return shards | "InState" >> beam.ParDo(_InState(prefixes, self._now)).with_output_types(Batch)
+            in_state = _InState(prefixes, self._now, live=self._settings.live_features_enabled)
+            return shards | "InState" >> beam.ParDo(in_state).with_output_types(Batch)
         in_order = beam.ParDo(_InOrder(prefixes, self._now)).with_output_types(Batch)
         return shards | "Gather" >> beam.GroupByKey() | "InOrder" >> in_order
 
@@ -99,6 +102,10 @@ class _Enriching(beam.DoFn):
 class _InState(_Enriching):
     VISITORS = ReadModifyWriteStateSpec("visitors", BytesCoder())
 
+    def __init__(self, test_prefixes: tuple[str, ...], now: Clock, *, live: bool) -> None:
+        super().__init__(test_prefixes, now)
+        self._live = live
+
     def process(
         self,
         element: tuple[int, bytes],
@@ -110,7 +117,10 @@ class _InState(_Enriching):
         visitors = _read_visitors(kept) if kept else {}
         batch = [again(line) for line in unpack_lines(element[1])]
         # A bundle holds what many processes sent, each in its order.
-        rows = [self._row(visitors, received, now) for received in sorted(batch, key=_in_order)]
+        batch.sort(key=_in_order)
+        rows = [self._row(visitors, received, now) for received in batch]
+        if self._live:
+            rows = with_sessions(rows, batch, visitors, now)
         forget(visitors, now)
         state.write(_write_visitors(visitors))
         yield self._done(rows)
@@ -131,6 +141,30 @@ class _InOrder(_Enriching):
                 rows = []
         if rows:
             yield self._done(rows)
+
+
+def with_sessions(rows: list[Row], batch: Sequence[Received], visitors: Visitors, now: datetime) -> list[Row]:
+    """The rows of the batch; the last of each session with the session as it then is."""
+    latest: dict[str, int] = {}
+    visits: dict[str, Visit] = {}
+    for index, received in enumerate(batch):
+        event, visitor = received.event, visitor_of(received.event)
+        if visitor is None or event.imported:  # type: ignore[attr-defined]
+            continue
+        # The row's own event names the session now, inferred or not.
+        visit = next((each for each in visitors[visitor].visits if each.session_id == event.session_id), None)
+        if visit is None:  # Forgotten: the visitor has more than are remembered.
+            continue
+        visit.counted = count_in(visit.counted, event)
+        if visit.counted is not None:
+            latest[visit.session_id], visits[visit.session_id] = index, visit
+    whole = list(rows)
+    for session_id, index in latest.items():
+        counted = visits[session_id].counted
+        assert counted is not None  # noqa: S101 - above
+        session = live_session(counted, session_id, batch[index].event.user_id, now)
+        whole[index] = msgspec.structs.replace(rows[index], session=session)
+    return whole
 
 
 def _in_order(received: Received) -> tuple[datetime, str]:

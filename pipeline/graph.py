@@ -36,6 +36,8 @@ class Job:
     """Takes FailedEvents; gives batches of those written."""
     now: Clock
     tombstones: Tombstones
+    live: beam.PTransform | None = None
+    """Takes batches of stored Row; None where no live features are wanted."""
     acknowledge: Callable[[Fates], None] | None = None
     """Where the source does not acknowledge messages."""
 
@@ -62,6 +64,8 @@ def build(pipeline: beam.Pipeline, job: Job) -> dict[Stage, beam.PCollection[Fai
     valid = attempt(Stage.VALIDATE, Admit(job.tombstones), decoded[DONE], Counter.EVENTS_VALIDATED)
     written = valid[DONE] | Stage.ENRICH.title() >> job.enrich | Stage.WRITE.title() >> job.sink
     failures[Stage.WRITE] = written[Step.FAILED]
+    if job.live is not None:
+        written[STORED] | "Live" >> job.live
     # Not gathered by Flatten: pipeline/acknowledge.py says why.
     failed = {
         stage: some | f"WriteFailed{stage.title()}" >> beam.ParDo(job.failed_sink) for stage, some in failures.items()

@@ -16,6 +16,7 @@ from .clock import Clock
 from .counters import NAMESPACE
 from .enrich_in_visits import EnrichInVisits
 from .graph import Job, build
+from .live_features import LiveFeatures
 from .local_runner import add_up_metrics_at_once
 from .options import PipelineSettings, beam_arguments
 from .pull import PullMessages
@@ -73,7 +74,8 @@ def job_of(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, s
     else:
         sink = InsertEvents(settings, now)
     tombstones = Tombstones.of(settings)
-    return Job(source, enrich, sink, WriteFailed(settings, tombstones, now), now, tombstones)
+    live = LiveFeatures(settings, now) if streaming and settings.live_features_enabled else None
+    return Job(source, enrich, sink, WriteFailed(settings, tombstones, now), now, tombstones, live)
 
 
 def counts(result: PipelineResult) -> dict[str, int]:

@@ -87,6 +87,11 @@ class PipelineSettings(CloudSettings):
         description="Into how many parts visitors are divided: a worker keeps the open visits of a part together. More "
         "parts for more workers or more visitors at a time, fewer for larger batches.",
     )
+    live_features_enabled: bool = Field(
+        False,
+        description="Whether the streaming job keeps `live_sessions` and `live_reorders` between nightly jobs: an "
+        "order changes what its user is predicted to buy again within seconds.",
+    )
     test_traffic_prefixes: str = Field(
         "test-,synthetic-",
         pattern=r"^[^\s,]*(,[^\s,]+)*$",

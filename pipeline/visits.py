@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from shopstream.schemas.live.session_counts import SessionCounts
 from shopstream.schemas.structs import EventStruct
 
 GAP = timedelta(minutes=30)
@@ -36,6 +37,8 @@ class Visit(msgspec.Struct, array_like=True):
     """From here on events are counted for a minute."""
     events_in_minute: int = 0
     is_bot: bool = False
+    counted: SessionCounts | None = None
+    """What live features have counted of it; None where they are off."""
 
 
 class Visitor(msgspec.Struct, array_like=True):

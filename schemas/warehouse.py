@@ -9,6 +9,8 @@ from .erasure import ErasedNumber, Erasure
 from .events import EVENT_TYPES
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
+from .live.live_reorders import LiveReorders
+from .live.live_session import LiveSession
 from .quality_result import QualityResult
 from .replay import Replay
 from .table import Dataset, Table
@@ -67,6 +69,12 @@ FEATURES: dict[str, WarehouseTable] = {
 }
 """The feature tables by name."""
 
+LIVE_REORDERS = WarehouseTable(
+    LiveReorders.table, tuple(columns_of(LiveReorders)), (LiveReorders.__doc__ or "").strip()
+)
+
+LIVE_SESSIONS = WarehouseTable(LiveSession.table, tuple(columns_of(LiveSession)), (LiveSession.__doc__ or "").strip())
+
 ALL_TABLES: tuple[WarehouseTable, ...] = (
     *RAW_TABLES.values(),
     *STABLE_TABLES.values(),
@@ -76,6 +84,8 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     ERASED_NUMBERS,
     QUALITY_RESULTS,
     *FEATURES.values(),
+    LIVE_REORDERS,
+    LIVE_SESSIONS,
 )
 
 

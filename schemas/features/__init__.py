@@ -13,7 +13,7 @@ from .reorder import Reorder, ReorderInputs
 from .reorder_weight import ReorderWeight
 from .search_outcome import SearchOutcome
 from .search_position import SearchPosition
-from .session import Session, SessionStep
+from .session import CartLine, Session, SessionStep
 
 Feature: TypeAlias = (
     ConsentDecision
@@ -48,6 +48,7 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
 
 __all__ = [
     "FEATURE_TABLES",
+    "CartLine",
     "ChannelConversion",
     "ConsentDecision",
     "CustomerOutlook",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..envelope import Record, UtcDatetime
 from ..identifiers import Opaque
-from ..quantities import Count, Currency
+from ..quantities import Count, Currency, Quantity
 from ..table import Dataset, Table
 
 SESSIONS_EXPIRY_DAYS = 400
@@ -22,6 +22,13 @@ class SessionStep(Record):
     step: str = Field(description="`search`, an interaction's action, or `order`.")
     product_id: Opaque | None = Field(None, description="The product of an interaction.")
     query_id: Opaque | None = Field(None, description="The search it is or came from.")
+
+
+class CartLine(Record):
+    """A product in a cart."""
+
+    product_id: Opaque = Field(description="The product.")
+    quantity: Quantity = Field(description="How much of it, in units of sale.")
 
 
 class Session(Record):
@@ -43,6 +50,9 @@ class Session(Record):
         None, max_digits=38, decimal_places=9, description="What the orders in `currency` came to."
     )
     currency: Currency | None = Field(None, description="ISO 4217 code of the first order.")
+    cart: tuple[CartLine, ...] = Field(
+        (), description="What was put into the cart after the last order, less what was taken out, by product."
+    )
     steps: tuple[SessionStep, ...] = Field((), description="What was done, in order; impressions left out.")
 
     table: ClassVar[Table] = Table(
