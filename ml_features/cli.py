@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +16,7 @@ import click
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
-from shopstream.schemas.features import Reorder
+from shopstream.schemas.features import ProductPrediction
 
 from .catalog import FeatureTable, catalog, feature_table
 from .settings import FeatureSettings, refuse_redis
@@ -73,6 +74,30 @@ def backfill(tables: tuple[str, ...], first: datetime, last: datetime, as_json: 
         ],
         as_json,
     )
+
+
+@cli.command()
+@click.option("--as-of", type=_DAY, required=True, help="The day (UTC) up to whose end everything known is used.")
+@_as_json
+def train(as_of: datetime, as_json: bool) -> None:
+    """Train a model of the model tier, judge it beside the one in force, and put it in force unless it is worse.
+
+    Models are kept in MODELS_BUCKET. `shopstream-features run model_reorders` scores with the one in force. Exit
+    status 1 where the new model is worse and the old one stays.
+
+    Example: shopstream-features train --as-of 2026-11-20
+    """
+    from .model_reorders import plain
+    from .model_reorders import train as train_model
+    from .warehouse import connect
+
+    settings = _settings()
+    report = partial(click.echo, err=True)
+    trained = train_model(connect(settings), settings, as_of.date(), datetime.now(UTC), report)
+    figures = [f"{name:>28}  {value:,.4f}" for name, value in trained.metrics.items()]
+    _print(plain(trained), as_json, lambda: [f"{trained.version} {trained.judged}", *figures])
+    if not trained.judged.promoted:
+        sys.exit(ExitStatus.FOUND)
 
 
 @cli.command()
@@ -205,7 +230,7 @@ def session(user: str, as_json: bool) -> None:
     _print(values, as_json, lambda: [f"{name:>26}  {value}" for name, value in values.items()])
 
 
-def _reorder_line(reorder: Reorder) -> str:
+def _reorder_line(reorder: ProductPrediction) -> str:
     soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
     chances = f"{soon}{reorder.probability:6.1%}"
     return f"{reorder.rank:>4}  {chances}  {reorder.next_in_words:<28}  {reorder.product_id}  {reorder.category or ''}"
@@ -271,6 +296,7 @@ def _print(value: object, as_json: bool, lines: Callable[[], list[str]]) -> None
 def main() -> None:
     """Entry point: an error people can act on is one sentence and an exit status, never a traceback."""
     from .job import CheckFailed
+    from .model_store import Overtaken
     from .warehouse import Refused
 
     try:
@@ -281,6 +307,6 @@ def main() -> None:
     except Unavailable as error:
         click.echo(f"shopstream-features: {error}", err=True)
         sys.exit(ExitStatus.UNAVAILABLE)
-    except (CheckFailed, Refused) as error:
+    except (CheckFailed, Overtaken, Refused) as error:
         click.echo(f"shopstream-features: {error}", err=True)
         sys.exit(ExitStatus.FOUND)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from shopstream.schemas.quality_result import QualityResult
 from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
 
+from . import model_reorders
 from .anonymise import told_queries
 from .catalog import FeatureTable
 from .models import reorder
@@ -32,6 +33,10 @@ FINISHED: Mapping[str, Finish] = {
     "customer_outlooks": lambda orders, as_of, _: customer_outlooks(orders, as_of),
 }
 """Tables whose query gives what Python makes the rows of: pairs a model is fitted on, exact counts of users, orders."""
+
+Fill = Callable[[bigquery.Client, FeatureSettings, FeatureTable, Days, bigquery.Table], None]
+FILLED: Mapping[str, Fill] = {"model_reorders": model_reorders.fill}
+"""Tables whose candidate is filled otherwise than by the query."""
 
 
 class CheckFailed(Exception):
@@ -160,6 +165,9 @@ def _candidate(
 def _fill(
     client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days, candidate: bigquery.Table
 ) -> None:
+    if fill := FILLED.get(table.name):
+        fill(client, settings, table, days, candidate)
+        return
     if finish := FINISHED.get(table.name):
         found = ask(client, settings, table.query, parameters(settings, days, table.query))
         rows = finish(found, days.last, settings)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from google.cloud import bigquery
 
-from shopstream.schemas.features import Profile, Reorder
+from shopstream.schemas.features import ModelReorder, Profile, Reorder
 from shopstream.schemas.live.live_reorders import LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
 
@@ -67,7 +67,7 @@ class ServedReorders:
     """What a user may buy again, the most probable first; empty for a user without purchases."""
 
     user_id: str
-    reorders: tuple[Reorder, ...]
+    reorders: tuple[Reorder | ModelReorder, ...]
     as_of: date | None
     """None where there is no row to have a date."""
     source: Source
@@ -103,7 +103,12 @@ class Features:
         """
         if not 1 <= k <= MOST_REORDERS:
             raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
-        rows = ask(self._client, self._settings, _REORDERS, [_user(user_id), Parameter("k", "INT64", k)])
+        asked = [_user(user_id), Parameter("k", "INT64", k)]
+        if self._settings.reorder_tier == "model":
+            rows = ask(self._client, self._settings, _REORDERS.replace("reorders", "model_reorders"), asked)
+            predicted = tuple(ModelReorder.model_validate(row) for row in rows)
+            return ServedReorders(user_id, predicted, predicted[0].as_of if predicted else None, "bigquery")
+        rows = ask(self._client, self._settings, _REORDERS, asked)
         nightly = [Reorder.model_validate(row) for row in rows]
         found = merged(self._live_reorders(user_id), nightly)[:k]
         return ServedReorders(user_id, tuple(found), found[0].as_of if found else None, "bigquery")

@@ -1,5 +1,7 @@
 """What feature jobs and the reader take from the environment."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
@@ -10,6 +12,28 @@ class FeatureSettings(CloudSettings, RedisSettings):
 
     training_export_key: SecretStr | None = Field(
         None, min_length=16, description="Key of the pseudonyms in training exports; required for them."
+    )
+    models_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
+        description="Cloud Storage bucket that keeps the models of the model tier; unset to do without them.",
+    )
+    reorder_tier: Literal["sql", "model"] = Field(
+        "sql",
+        description="Whose predictions the reader serves: those of the formula in SQL, or of the model tier, which "
+        "also names products the user has not bought.",
+    )
+    model_reorders_most: int = Field(
+        100, ge=1, le=1000, description="How many products of a user the model tier writes into `model_reorders`."
+    )
+    scoring_beam_options: str | None = Field(
+        None,
+        description="Options of Apache Beam, such as `--runner=DataflowRunner --region=…`, with which `model_reorders` "
+        "is scored as a Beam batch; unset to score in the process that runs the job. Needs the extra `pipeline`.",
+    )
+    scoring_directory: str | None = Field(
+        None,
+        description="Where a Beam batch keeps its files while it runs, gs:// for Dataflow; unset for the system's own.",
     )
     aggregates_minimum_users: int = Field(
         20, ge=2, description="Aggregates tell of a query only if so many users searched for it in the window."

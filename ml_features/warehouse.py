@@ -91,24 +91,53 @@ def _ask_once(
         return [dict(row.items()) for row in job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)]
 
 
+def rows_of(
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter] = ()
+) -> Iterator[Any]:
+    """Like ask, but a row at a time, by name or place: for more rows than a list of dictionaries should hold.
+
+    What breaks off in the middle is not begun anew.
+    """
+    config = bigquery.QueryJobConfig(
+        default_dataset=dataset_id(settings, Dataset.VIEWS), query_parameters=list(parameters)
+    )
+    with translated():
+        job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+        yield from job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+
+
+def append_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row]) -> None:
+    """Add rows to what a table holds, in one load job.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    _load(client, table, rows, bigquery.WriteDisposition.WRITE_APPEND)
+
+
 def load_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row]) -> None:
     """Replace what a table holds by these rows, in one load job.
 
     Raises:
         Unavailable: BigQuery does not answer.
     """
+    if rows:
+        _load(client, table, rows, bigquery.WriteDisposition.WRITE_TRUNCATE)
+        return
+    with translated():  # The client cannot upload nothing.
+        statement = f"DELETE FROM `{table.project}.{table.dataset_id}.{table.table_id}` WHERE TRUE"  # noqa: S608
+        emptied = client.query(statement, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+        emptied.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+
+
+def _load(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row], disposition: str) -> None:
     config = bigquery.LoadJobConfig(
         schema=table.schema,
         source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
-        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+        write_disposition=disposition,
     )
     lines = b"\n".join(orjson.dumps(row) for row in rows)
     with translated():
-        if not rows:  # The client cannot upload nothing.
-            statement = f"DELETE FROM `{table.project}.{table.dataset_id}.{table.table_id}` WHERE TRUE"  # noqa: S608
-            emptied = client.query(statement, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
-            emptied.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
-            return
         # Without a size the client uploads resumably; the emulator refuses its multipart uploads.
         client.load_table_from_file(BytesIO(lines), table, job_config=config, timeout=REQUEST_SECONDS).result(
             timeout=STATEMENT_SECONDS, retry=None

@@ -17,30 +17,28 @@ from pyarrow import compute, parquet
 
 from shopstream.ml_features.models import bgnbd
 from shopstream.ml_features.models.bgnbd import Buyers
-from shopstream.ml_features.models.boosting import Examples, crossed_inputs, train
+from shopstream.ml_features.models.boosting import Examples, train
 from shopstream.ml_features.models.calibration import calibrate
 from shopstream.ml_features.models.histories import (
     Flags,
     Floats,
     Histories,
     Ints,
-    bought_within,
     histories,
-    is_among,
     known_lines,
     moments_on,
     pair_keys,
 )
+from shopstream.ml_features.models.model_tier import Snapshot, bought_after, snapshot
 from shopstream.ml_features.models.pair_inputs import Matrix
 from shopstream.ml_features.models.reorder import BOUGHT, SOON_DAYS, logistic
+from shopstream.ml_features.models.windows import windows
 
 from .sql_tier import connect, give_weights, reorders_statement, unweighted_inputs
 
 START = datetime(2017, 1, 1)  # noqa: DTZ001 - the shop's own clock
 TRANSACTIONS, PRODUCTS = "completejourney_transactions.parquet", "completejourney_products.parquet"
 TEST_DAYS = {7: (273, 280, 287, 294), 30: (273,)}
-CALIBRATION_DAYS = {7: (259, 266), 30: (243,)}
-TRAINING_DAYS = {7: (252, 238, 224, 210, 196, 182), 30: (213, 198, 183, 168, 153, 138)}
 MOST_QUANTITY = 20
 
 
@@ -51,15 +49,6 @@ class Predicted:
     probability: Floats
     happened: Flags
     household: Ints
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Pairs bought at least twice before a day, by household and product."""
-
-    keys: Ints
-    matrix: Matrix
-    names: tuple[str, ...]
 
 
 class Journey:
@@ -73,7 +62,7 @@ class Journey:
         category = np.array([kind.get(each) or "" for each in product.tolist()])
         moment = lines["transaction_timestamp"].to_numpy()
         quantity = np.clip(lines["quantity"].to_numpy(), 1, MOST_QUANTITY)
-        self._snapshots: dict[int, Snapshot] = {}
+        self._snapshots: dict[float, Snapshot] = {}
         self._said: dict[int, tuple[Ints, pa.Table]] = {}
         self.histories: Histories = histories(
             user=lines["household_id"].to_numpy(),
@@ -95,40 +84,29 @@ class Journey:
             }
         )
 
-    def snapshot(self, day: int) -> Snapshot:
-        """The model tier's inputs of the pairs known on a day."""
+    def snapshot(self, day: float) -> Snapshot:
+        """The model tier's inputs of the pairs bought at least twice before a day."""
         if day not in self._snapshots:
-            now = moments_on(self.histories, day)
-            keys, matrices = [], []
-            for moments, inputs in crossed_inputs(self.histories, now, now, explore=False):
-                twice = inputs.matrix[:, inputs.names.index("purchases")] > 1
-                user = moments.user[inputs.moment[twice]]
-                keys.append(pair_keys(self.histories, user, inputs.product[twice]))
-                matrices.append(inputs.matrix[twice])
-            self._snapshots[day] = Snapshot(np.concatenate(keys), np.concatenate(matrices), inputs.names)
+            known = snapshot(self.histories, day, explore=False)
+            twice = known.matrix[:, known.names.index("purchases")] > 1
+            self._snapshots[day] = Snapshot(day, known.keys[twice], known.names, known.matrix[twice])
         return self._snapshots[day]
-
-    def happened(self, keys: Ints, day: int, horizon: int) -> Flags:
-        """Which pairs of a household and a product were bought within the horizon after the day."""
-        now = moments_on(self.histories, day)
-        moment, product = np.divmod(bought_within(self.histories, now, horizon), self.histories.products)
-        return is_among(keys, np.sort(pair_keys(self.histories, now.user[moment], product)))
 
     def model_tier(self, horizon: int) -> Predicted:
         """Boosted trees, calibrated on days between those trained on and those asked."""
 
-        def answers(days: Sequence[int]) -> Flags:
-            return np.concatenate([self.happened(self.snapshot(day).keys, day, horizon) for day in days])
+        def answers(days: Sequence[float]) -> Flags:
+            return np.concatenate([bought_after(self.histories, self.snapshot(day).keys, day, horizon) for day in days])
 
-        def inputs(days: Sequence[int]) -> Matrix:
+        def inputs(days: Sequence[float]) -> Matrix:
             return np.concatenate([self.snapshot(day).matrix for day in days])
 
-        learned = TRAINING_DAYS[horizon]
-        bought = answers(learned)
-        names = self.snapshot(learned[0]).names
-        model = train(Examples(names, inputs(learned), bought, np.ones(len(bought))))
-        between, asked = CALIBRATION_DAYS[horizon], TEST_DAYS[horizon]
-        curve = calibrate(model.scores(inputs(between)), answers(between))
+        asked = TEST_DAYS[horizon]
+        before = windows(asked[0], float(self.histories.basket_day.min()), horizon)
+        bought = answers(before.trained)
+        names = self.snapshot(asked[0]).names
+        model = train(Examples(names, inputs(before.trained), bought, np.ones(len(bought))))
+        curve = calibrate(model.scores(inputs(before.calibrated)), answers(before.calibrated))
         household = np.concatenate([self.snapshot(day).keys // self.histories.products for day in asked])
         return Predicted(curve.probability(model.scores(inputs(asked))), answers(asked), household)
 
@@ -147,7 +125,7 @@ class Journey:
             model = bgnbd.fit(buyers)
             twice = count > 1
             probability.append(1 - model.none_again(buyers, horizon / 7)[twice])
-            happened.append(self.happened(pair[twice], day, horizon))
+            happened.append(bought_after(self.histories, pair[twice], day, horizon))
             household.append(pair[twice] // self.histories.products)
         return _together(probability, happened, household)
 
@@ -158,7 +136,7 @@ class Journey:
         for day in TEST_DAYS[horizon]:
             keys, table = self._reorders(day)
             probability.append(table[column].to_numpy())
-            happened.append(self.happened(keys, day, horizon))
+            happened.append(bought_after(self.histories, keys, day, horizon))
             household.append(keys // self.histories.products)
         return _together(probability, happened, household)
 
@@ -171,7 +149,7 @@ class Journey:
             by = np.ceil(table[name].to_numpy())  # a day is the finest the comparison is made
             hit = np.zeros(len(by), dtype=np.bool_)
             for until in range(1, max(BOUGHT) + 1):
-                hit[by == until] = self.happened(keys[by == until], day, until)
+                hit[by == until] = bought_after(self.histories, keys[by == until], day, until)
             soon = by <= max(BOUGHT)
             shares.append((float(hit[soon].mean()), int(soon.sum())))
         return Quantiles(*shares)
@@ -193,7 +171,10 @@ class Journey:
         if day not in self._said:
             pairs, matrix = unweighted_inputs(self._connection, _as_of(day - max(BOUGHT)))
             keys = self._keys(pairs)
-            weights = {horizon: logistic(matrix, self.happened(keys, day - max(BOUGHT), horizon)) for horizon in BOUGHT}
+            weights = {
+                horizon: logistic(matrix, bought_after(self.histories, keys, day - max(BOUGHT), horizon))
+                for horizon in BOUGHT
+            }
             give_weights(self._connection, weights, _as_of(day))
             statement = (
                 "SELECT user_id, product_id, probability::DOUBLE AS probability, "  # noqa: S608 - our own text

@@ -15,7 +15,7 @@ from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
-from shopstream.schemas.features import Profile, Reorder
+from shopstream.schemas.features import ModelReorder, Profile, Reorder
 
 from .complete_journey import Basket
 from .simulation import user_id
@@ -39,7 +39,7 @@ class Customer:
     """What the reader says of one user."""
 
     profile: Profile
-    reorders: tuple[Reorder, ...]
+    reorders: tuple[Reorder | ModelReorder, ...]
     product_names: Mapping[str, str]
     """Names of those products that the catalogue knows."""
 

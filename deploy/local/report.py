@@ -39,7 +39,8 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
             name = customer.product_names.get(reorder.product_id, reorder.category or "")
             print(
                 f"   {reorder.probability_7_days or 0:>6.1%} {reorder.probability:>6.1%}  {reorder.next_in_words:<28} "
-                f"{name:<26.26} bought {reorder.purchases:>3} times, last {reorder.days_since_last:.0f} days before",
+                f"{name:<26.26} bought {reorder.purchases:>3} times, "
+                f"last {reorder.days_since_last or 0:.0f} days before",
                 file=out,
             )
 

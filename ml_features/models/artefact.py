@@ -42,6 +42,8 @@ class Artefact:
     models: Mapping[int, Boosted]
     """By horizon in days."""
     calibrations: Mapping[int, Calibration]
+    metrics: Mapping[str, float]
+    """What it was worth on the latest window, of which it had seen no answer."""
 
     def to_bytes(self) -> bytes:
         """The whole artefact as JSON; the same artefact gives the same bytes."""
@@ -49,6 +51,7 @@ class Artefact:
             {
                 "format": FORMAT,
                 "provenance": vars(self.provenance),
+                "metrics": dict(self.metrics),
                 "horizons": {
                     str(horizon): {
                         "names": model.names,
@@ -95,6 +98,7 @@ def from_bytes(content: bytes) -> Artefact:
                 horizon: Calibration(np.array(each["scores"]), np.array(each["probabilities"]))
                 for horizon, each in horizons.items()
             },
+            found["metrics"],
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"this is no model written by train: {error}") from error

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import lightgbm
 
 FOLDS = 5
+MOMENTS_A_BLOCK = 2000
+"""Bounds the memory inputs take: some hundred pairs a moment, 94 inputs a pair."""
 ROUNDS = 300
 SEEDS = (1, 2)
 """A model is the mean of one boosting a seed: what one says by the chance of its samples, the other does not."""
@@ -78,7 +80,7 @@ def moments_back(answers: Callable[[int], int]) -> range:
 def crossed_inputs(
     histories: Histories, others: Moments, asked: Moments, *, explore: bool = True
 ) -> Iterator[tuple[Moments, PairInputs]]:
-    """Inputs of the asked moments, each from neighbours among which the asked user is not.
+    """Inputs of the asked moments, a block at a time, each from neighbours among which the asked user is not.
 
     Users are dealt into FOLDS by number; what `others` know outside a fold speaks to the moments inside it. So a
     training set does not see its own answers in what others bought, and the last pass may use the same code.
@@ -86,8 +88,12 @@ def crossed_inputs(
     for fold in range(FOLDS):
         inside = asked[asked.user % FOLDS == fold]
         outside = others[others.user % FOLDS != fold]
-        if len(inside) and len(outside):
-            yield inside, pair_inputs(histories, inside, Neighbours(histories, outside), explore=explore)
+        if not len(inside) or not len(outside):
+            continue
+        neighbours = Neighbours(histories, outside)
+        for begin in range(0, len(inside), MOMENTS_A_BLOCK):
+            block = inside[begin : begin + MOMENTS_A_BLOCK]
+            yield block, pair_inputs(histories, block, neighbours, explore=explore)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from .product_rhythm import ProductRhythm
 from .profile import ChannelConversion, Profile
 from .purchase import Purchase
 from .query import Query
-from .reorder import Reorder, ReorderInputs
+from .reorder import ModelReorder, ProductPrediction, Reorder, ReorderInputs
 from .reorder_weight import ReorderWeight
 from .search_outcome import SearchOutcome
 from .search_position import SearchPosition
@@ -21,6 +21,7 @@ Feature: TypeAlias = (
     | ReorderWeight
     | Reorder
     | ProductRhythm
+    | ModelReorder
     | CustomerOutlook
     | Profile
     | SearchOutcome
@@ -36,6 +37,7 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
     ReorderWeight,
     Reorder,
     ProductRhythm,
+    ModelReorder,
     CustomerOutlook,
     Profile,
     SearchOutcome,
@@ -53,7 +55,9 @@ __all__ = [
     "ConsentDecision",
     "CustomerOutlook",
     "Feature",
+    "ModelReorder",
     "ProductDay",
+    "ProductPrediction",
     "ProductRhythm",
     "Profile",
     "Purchase",

@@ -79,12 +79,12 @@ class ReorderInputs(Record):
     )
 
 
-class Reorder(Record):
-    """One user and one product bought in the 365 days up to as_of, with the probability of buying it again."""
+class ProductPrediction(Record):
+    """A user and a product, with the probability of buying it: what every tier says of it."""
 
     as_of: date = Field(description="The day (UTC) up to whose end everything known is used; the partition.")
     user_id: Opaque = Field(description="Who bought: an opaque identifier.")
-    product_id: Opaque = Field(description="What was bought.")
+    product_id: Opaque = Field(description="The product.")
     category: Opaque | None = Field(None, description="The product's category, as last bought.")
     rank: int = Field(ge=1, description="Place among the user's products, from 1, the most probable first.")
     probability: float = Field(
@@ -101,16 +101,6 @@ class Reorder(Record):
     )
     next_in_days_middle: float | None = Field(None, ge=0, description="The same with a chance of 50 %, the median.")
     next_in_days_late: float | None = Field(None, ge=0, description="The same with a chance of 90 %.")
-    purchases: int = Field(ge=1, description="Orders with the product that were kept, in the last 365 days.")
-    last_purchased_at: UtcDatetime = Field(description="When it was last bought. UTC, microseconds.")
-    days_since_last: float = Field(ge=0, description="From then to the end of as_of, in days of 24 hours.")
-    mean_gap_days: float | None = Field(
-        None, ge=0, description="Mean time between purchases, in days; null when bought once."
-    )
-    decayed_purchases: float = Field(
-        ge=0, description="Purchases, each halved for every 90 days of its age: the decayed count."
-    )
-    inputs: ReorderInputs = Field(description="What the probability was computed from; later weights are fitted on it.")
 
     @property
     def next_in_words(self) -> str:
@@ -122,8 +112,45 @@ class Reorder(Record):
             return f"in {self.next_in_days_early:.0f} days or much later"
         return f"in about {self.next_in_days_middle:.0f} days ({self.next_in_days_early:.0f} to {late})"
 
+
+class Reorder(ProductPrediction):
+    """One user and one product bought in the 365 days up to as_of, with the probability of buying it again."""
+
+    purchases: int = Field(ge=1, description="Orders with the product that were kept, in the last 365 days.")
+    last_purchased_at: UtcDatetime = Field(description="When it was last bought. UTC, microseconds.")
+    days_since_last: float = Field(ge=0, description="From then to the end of as_of, in days of 24 hours.")
+    mean_gap_days: float | None = Field(
+        None, ge=0, description="Mean time between purchases, in days; null when bought once."
+    )
+    decayed_purchases: float = Field(
+        ge=0, description="Purchases, each halved for every 90 days of its age: the decayed count."
+    )
+    inputs: ReorderInputs = Field(description="What the probability was computed from; later weights are fitted on it.")
+
     table: ClassVar[Table] = Table(
         "reorders",
+        Dataset.FEATURES,
+        partition_by="as_of",
+        expiry_days=REORDERS_EXPIRY_DAYS,
+        cluster_by=("user_id",),
+        erase_by="user_id",
+        purpose="personalization",
+    )
+
+
+class ModelReorder(ProductPrediction):
+    """One user and one product, bought before or not, with the probability of buying it, by the model tier."""
+
+    purchases: int = Field(ge=0, description="Orders with the product that were kept, in the last 365 days; 0 if new.")
+    days_since_last: float | None = Field(
+        None,
+        ge=0,
+        description="From the last of them to the end of as_of, in days of 24 hours; null where there is none.",
+    )
+    model_version: Opaque = Field(description="The model: the day it knows, and a fingerprint of everything in it.")
+
+    table: ClassVar[Table] = Table(
+        "model_reorders",
         Dataset.FEATURES,
         partition_by="as_of",
         expiry_days=REORDERS_EXPIRY_DAYS,

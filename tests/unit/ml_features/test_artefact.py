@@ -19,13 +19,16 @@ def artefact(lightgbm_loads: None) -> Artefact:  # noqa: ARG001
     model = train(Examples(("a", "b", "c"), matrix, bought, np.ones(3000)), rounds=10, threads=1)
     calibration = calibrate(model.scores(matrix), bought)
     days = (date(2026, 3, 31), date(2026, 1, 1), date(2026, 2, 1), date(2026, 2, 2), date(2026, 3, 31))
-    return Artefact(Provenance(*days, 3000, "0.1.0"), {7: model, 30: model}, {7: calibration, 30: calibration})
+    return Artefact(
+        Provenance(*days, 3000, "0.1.0"), {7: model, 30: model}, {7: calibration, 30: calibration}, {"auc_7_days": 0.8}
+    )
 
 
 def test_what_is_read_is_what_was_written(artefact: Artefact) -> None:
     read = from_bytes(artefact.to_bytes())
     asked = np.random.default_rng(2).random((50, 3)).astype(np.float32)
     assert read.provenance == artefact.provenance
+    assert read.metrics == artefact.metrics
     assert read.version == artefact.version
     for horizon, model in artefact.models.items():
         np.testing.assert_array_equal(read.models[horizon].scores(asked), model.scores(asked))
@@ -36,7 +39,7 @@ def test_what_is_read_is_what_was_written(artefact: Artefact) -> None:
 
 
 def test_the_version_tells_the_day_and_changes_with_the_content(artefact: Artefact) -> None:
-    other = Artefact(artefact.provenance, {7: artefact.models[7]}, {7: artefact.calibrations[7]})
+    other = Artefact(artefact.provenance, {7: artefact.models[7]}, {7: artefact.calibrations[7]}, artefact.metrics)
     assert artefact.version.startswith("2026-03-31-")
     assert other.version != artefact.version
 
