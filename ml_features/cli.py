@@ -146,12 +146,12 @@ def training_set_command(
 
     Example: shopstream-features training-set --as-of 2026-10-01 --as-of 2026-10-15 --output october.ndjson.gz
     """
-    from .training_set import training_tables, write_training_set
+    from .training_set import TRAINING_TABLES, write_training_set
     from .warehouse import connect
 
     settings = _settings()
     only = [line.strip() for line in users if line.strip()] if users else ()
-    chosen = [feature_table(name) for name in tables or training_tables()]
+    chosen = [feature_table(name) for name in tables or TRAINING_TABLES]
     days = sorted({day.date() for day in as_of})
     today, chance = datetime.now(UTC).date(), SystemRandom().randbytes
     done = write_training_set(connect(settings), settings, chosen, days, output, today=today, chance=chance, only=only)

@@ -13,7 +13,7 @@ import orjson
 from google.cloud import bigquery
 
 from shopstream.schemas import SettingsError
-from shopstream.schemas.warehouse import FEATURES, dataset_id
+from shopstream.schemas.warehouse import dataset_id
 
 from .catalog import FeatureTable
 from .models.reorder import BOUGHT
@@ -22,6 +22,9 @@ from .settings import FeatureSettings
 from .warehouse import Row, ask
 
 SALT_BYTES = 16
+TRAINING_TABLES = ("reorders", "customer_outlooks", "profiles")
+"""What a training set can be made of: features of users by as_of, the most detailed first. What a model of its own says
+is nothing to train another on."""
 
 Chance = Callable[[int], bytes]
 """So many random bytes."""
@@ -52,11 +55,6 @@ def anonymised(row: Row, key: str, salt: bytes) -> Row:
     return kept | {"user_id": pseudonym(row["user_id"], key, salt)}
 
 
-def training_tables() -> list[str]:
-    """The tables a training set can be made of: those of users by as_of, the most detailed first."""
-    return [name for name, table in FEATURES.items() if table.table.purpose and table.table.days_per_run == 1]
-
-
 def write_training_set(
     client: bigquery.Client,
     settings: FeatureSettings,
@@ -78,7 +76,7 @@ def write_training_set(
     Args:
         client: Of the warehouse.
         settings: Where the tables are.
-        tables: Some of training_tables().
+        tables: Some of TRAINING_TABLES.
         as_of: The dates.
         path: The file.
         today: The day before which answers are complete.
@@ -91,8 +89,8 @@ def write_training_set(
         Unavailable: BigQuery does not answer.
     """
     for table in tables:
-        if table.name not in training_tables():
-            raise SettingsError(f"{table.name} is no table of users by as_of; there are {', '.join(training_tables())}")
+        if table.name not in TRAINING_TABLES:
+            raise SettingsError(f"{table.name} is no table of users by as_of; there are {', '.join(TRAINING_TABLES)}")
     if settings.training_export_key is None:
         raise SettingsError("TRAINING_EXPORT_KEY is not set: without a key a pseudonym could be guessed")
     # Where products are told apart, every row is about one.

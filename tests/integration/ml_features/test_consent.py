@@ -8,7 +8,7 @@ import pytest
 from shopstream.ml_features.catalog import catalog, feature_table
 from shopstream.ml_features.job import run
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.warehouse import load_rows
+from shopstream.ml_features.warehouse import append_rows, load_rows
 from shopstream.schemas import read_settings
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import dataset_id, raw_table_id
@@ -56,14 +56,30 @@ class Shop:
     def decide(self, user: str, purpose: str, granted: bool, moment: datetime = MOMENT) -> None:
         self.give("consent", moment, user_id=user, purpose=purpose, granted=granted, policy_version="v1")
 
-    def outlook(self, user: str, day: date) -> None:
-        """A row of an earlier run: the customers of a test are too few for a model of them."""
-        place = f"{dataset_id(self._settings, Dataset.FEATURES)}.customer_outlooks"
-        self._warehouse.rows(
-            f"INSERT INTO `{place}` (as_of, user_id, horizon_days, order_days, alive_probability, "  # noqa: S608 - as below
-            "return_probability, expected_order_days, median_order_days) "
-            f"VALUES ('{day}', '{user}', 90, 1, 0.5, 0.5, 1.0, 1)"
-        )
+    def earlier_run(self, user: str, day: date) -> None:
+        """Rows of an earlier run, where a test's customers are too few to make any."""
+        values: dict[str, dict[str, Any]] = {
+            "customer_outlooks": {
+                "horizon_days": 90,
+                "order_days": 1,
+                "alive_probability": 0.5,
+                "return_probability": 0.5,
+                "expected_order_days": 1.0,
+                "median_order_days": 1,
+            },
+            "model_reorders": {
+                "product_id": "milk",
+                "rank": 1,
+                "probability": 0.5,
+                "probability_7_days": 0.5,
+                "purchases": 1,
+                "model_version": "v",
+            },
+        }
+        for name, row in values.items():
+            place = f"{dataset_id(self._settings, Dataset.FEATURES)}.{name}"
+            table = self._warehouse.client.get_table(place)
+            append_rows(self._warehouse.client, table, [{"as_of": str(day), "user_id": user, **row}])
 
     def users(self, table: str, dataset: Dataset = Dataset.FEATURES) -> set[str]:
         place = f"{dataset_id(self._settings, dataset)}.{table}"
@@ -93,7 +109,7 @@ def test_who_withdraws_is_gone_from_every_day_with_the_next_run(run_table: "Run"
         for name in ("reorder_weights", *PERSONAL):
             run_table(name, day)
     for user in ("stays", "goes"):
-        shop.outlook(user, TODAY - timedelta(days=40))
+        shop.earlier_run(user, TODAY - timedelta(days=40))
     assert {name: shop.users(name) for name in PERSONAL} == {name: {"stays", "goes"} for name in PERSONAL}
 
     shop.decide("goes", "analytics", granted=False)
@@ -110,7 +126,7 @@ def test_who_is_asked_first_is_there_only_after_agreeing(warehouse: "Warehouse",
     for user in ("agreed", "refused", "silent", "changed"):
         shop.search(user)
         shop.order(user)
-        shop.outlook(user, TODAY - timedelta(days=1))
+        shop.earlier_run(user, TODAY - timedelta(days=1))
     for purpose in ("analytics", "personalization"):
         shop.decide("agreed", purpose, granted=True)
         shop.decide("refused", purpose, granted=False)

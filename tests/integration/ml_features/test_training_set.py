@@ -12,7 +12,7 @@ import pytest
 
 from shopstream.ml_features.catalog import feature_table
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.training_set import training_tables, write_training_set
+from shopstream.ml_features.training_set import TRAINING_TABLES, write_training_set
 from shopstream.schemas import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def shop(warehouse: "Warehouse", tmp_path: Path) -> Shop:
 
 
 def run_all(run_table: "Run", day: date) -> None:
-    for name in ("reorder_weights", *training_tables()):
+    for name in ("reorder_weights", *TRAINING_TABLES):
         run_table(name, day)
 
 
