@@ -24,8 +24,9 @@ $(INSTALLED): requirements.lock pyproject.toml setup.py
 demo: $(INSTALLED) ## The whole pipeline on real orders: make demo [ARGS="--households 50 --days 120"]
 	@$(BIN)/python -m deploy.local.demo $(ARGS)
 
+# A file of tests stays with one process, and each process has a local stack of its own.
 test: $(INSTALLED) ## All tests: make test [ARGS="-k spool"]
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(INSTALLED) types ## Lint, format, types, layers
 	$(BIN)/ruff check .

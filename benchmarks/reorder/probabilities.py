@@ -33,6 +33,7 @@ from shopstream.ml_features.models.model_tier import Snapshot, bought_after, sna
 from shopstream.ml_features.models.pair_inputs import Matrix
 from shopstream.ml_features.models.reorder import BOUGHT, SOON_DAYS, logistic
 from shopstream.ml_features.models.windows import windows
+from shopstream.schemas.live.purchase_lines import PurchaseLine
 
 from .sql_tier import connect, give_weights, reorders_statement, unweighted_inputs
 
@@ -165,6 +166,21 @@ class Journey:
         """How many baskets of each household were known then."""
         now = moments_on(self.histories, TEST_DAYS[horizon][0])
         return np.bincount(now.user, weights=now.known, minlength=self.histories.users).astype(np.float64)
+
+    def lines_by_household(self) -> dict[int, list[PurchaseLine]]:
+        """Every household's lines of the last year known."""
+        found: dict[int, list[PurchaseLine]] = {}
+        for row in self.purchases.to_pylist():
+            line = PurchaseLine(
+                product_id=row["product_id"],
+                category=row["category"],
+                order_id=row["order_id"],
+                status="placed",
+                ordered_at=row["ordered_at"],
+                quantity=float(row["quantity"]),
+            )
+            found.setdefault(int(row["user_id"]), []).append(line)
+        return found
 
     def _reorders(self, day: int) -> tuple[Ints, pa.Table]:
         """What the SQL says on a day of the pairs bought at least twice."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -24,13 +25,27 @@ def reorders_statement(as_of: date = AS_OF) -> str:
 
 
 def connect(purchases: pa.Table) -> duckdb.DuckDBPyConnection:
-    """A DuckDB with the tables the statement reads: these purchases, nobody's refusal and no weights yet.
+    """A DuckDB in memory with the tables the statement reads: these purchases, nobody's refusal and no weights yet.
 
     The purchases have the columns user_id, product_id, category, order_id, ordered_at and quantity.
     """
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
     connection.register("given", purchases)
+    return _with_tables(connection)
+
+
+def connect_file(lines: Path, memory: str) -> duckdb.DuckDBPyConnection:
+    """The same in a database on disk beside a Parquet file of lines, with so much memory at most."""
+    database = lines.with_suffix(".duckdb")
+    database.unlink(missing_ok=True)
+    connection = duckdb.connect(str(database), config={"memory_limit": memory})
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"CREATE VIEW given AS SELECT * FROM read_parquet('{lines}')")  # noqa: S608 - our own name
+    return _with_tables(connection)
+
+
+def _with_tables(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(
         "CREATE TABLE purchases AS SELECT * REPLACE (CAST(ordered_at AS TIMESTAMPTZ) AS ordered_at), "
         "'placed' AS status, CAST(ordered_at AS TIMESTAMPTZ) AS known_at, "

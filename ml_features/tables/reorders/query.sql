@@ -37,8 +37,17 @@ spaced AS (
   FROM aged
 ),
 
+category_orders AS (
+  -- Also of lines without a category, for baskets are counted from here.
+  SELECT user_id, category, order_id, MIN(age_days) AS age_days, COUNT(*) AS items
+  FROM aged
+  GROUP BY user_id, category, order_id
+),
+
 baskets AS (
-  SELECT user_id, order_id, MIN(age_days) AS age_days, COUNT(*) AS items FROM aged GROUP BY user_id, order_id
+  SELECT user_id, order_id, MIN(age_days) AS age_days, SUM(items) AS items
+  FROM category_orders
+  GROUP BY user_id, order_id
 ),
 
 pairs AS (
@@ -91,25 +100,11 @@ products AS (
     COUNT(*) AS buyers,
     COUNTIF(purchases > 1) AS repeaters,
     COUNTIF(purchases > 1 AND days_since_last < 30) AS repeaters_lately,
-    (SUM(purchases - 1) + 0.5) / (SUM(days_since_first) + 60) AS again_a_day
+    (SUM(purchases - 1) + 0.5) / (SUM(days_since_first) + 60) AS again_a_day,
+    -- Purchases a day by everyone, lately (half-life of 10 days) beside longer ago (90 days).
+    (SUM(recent_10) / 10.0 + 0.05) / (SUM(decayed_purchases) / 90.0 + 0.05) AS trend
   FROM pairs
   GROUP BY product_id
-),
-
-trends AS (
-  -- Purchases a day by everyone, lately (half-life of 10 days) beside longer ago (90 days).
-  SELECT
-    product_id,
-    (SUM(POW(2, -age_days / 10.0)) / 10.0 + 0.05) / (SUM(POW(2, -age_days / 90.0)) / 90.0 + 0.05) AS trend
-  FROM aged
-  GROUP BY product_id
-),
-
-category_orders AS (
-  SELECT user_id, category, order_id, MIN(age_days) AS age_days
-  FROM aged
-  WHERE category IS NOT NULL
-  GROUP BY user_id, category, order_id
 ),
 
 categories AS (
@@ -121,6 +116,7 @@ categories AS (
     COUNT(*) AS orders,
     SUM(POW(2, -age_days / 90.0)) AS decayed_orders
   FROM category_orders
+  WHERE category IS NOT NULL
   GROUP BY user_id, category
 ),
 
@@ -153,7 +149,6 @@ weighable AS (
   INNER JOIN users USING (user_id)
   INNER JOIN again USING (user_id)
   INNER JOIN products USING (product_id)
-  INNER JOIN trends USING (product_id)
   LEFT JOIN categories ON pairs.user_id = categories.user_id AND pairs.category = categories.category
   CROSS JOIN average
 ),

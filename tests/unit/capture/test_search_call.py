@@ -124,7 +124,7 @@ def test_no_more_results_are_read_than_the_contract_takes(rig: Any) -> None:
         {"query": None},
         {"error": ""},
     ],
-    ids=str,
+    ids=("filters", "filter", "total_results", "page", "channel", "query", "error"),
 )
 def test_what_the_contract_refuses_becomes_a_failed_event_and_no_exception(rig: Any, wrong: dict[str, Any]) -> None:
     with capture_search(rig.capture, query="milk") as search:
