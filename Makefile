@@ -5,7 +5,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder engines soak lock clean
+.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,10 @@ bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, 
 
 bench-reorder: $(INSTALLED) ## What is bought again, on public orders, an hour: make bench-reorder ORDERS=folder
 	$(BIN)/python -m benchmarks.reorder --data $(ORDERS)
+	$(BIN)/python -m benchmarks.results
+
+bench-reorder-speed: $(INSTALLED) ## Features and scores of ten million lines, three minutes: make bench-reorder-speed ORDERS=folder
+	$(BIN)/python -m benchmarks.reorder.measure_speed --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
 
 .engines/flink.classpath: tests/engines/flink-job-server.xml

@@ -10,7 +10,7 @@ import click
 from benchmarks.results import Goal, write
 
 from .sets import NEXT_BASKET_SETS
-from .tables import Measured, Rows, customer_table, next_basket_table, probability_table, repeat_item_table, speed_table
+from .tables import Measured, Rows, customer_table, next_basket_table, probability_table, repeat_item_table
 
 PACKAGES = ("lightgbm", "scikit-learn", "scipy", "numpy", "duckdb")
 
@@ -19,7 +19,6 @@ PARTS: Mapping[str, Callable[[Path], Measured]] = {
     "Instacart": repeat_item_table,
     "The Complete Journey": probability_table,
     "CDNOW": customer_table,
-    "Speed": speed_table,
 }
 
 

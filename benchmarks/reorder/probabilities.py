@@ -6,7 +6,7 @@ bought before the day. Day 0 is 2017-01-01, the last day of the file 303.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -167,6 +167,11 @@ class Journey:
         now = moments_on(self.histories, TEST_DAYS[horizon][0])
         return np.bincount(now.user, weights=now.known, minlength=self.histories.users).astype(np.float64)
 
+    @property
+    def last_day(self) -> date:
+        """The last day on which something was bought."""
+        return _as_of(int(self.histories.basket_day.max()) + 1)
+
     def lines_by_household(self) -> dict[int, list[PurchaseLine]]:
         """Every household's lines of the last year known."""
         found: dict[int, list[PurchaseLine]] = {}
@@ -176,7 +181,7 @@ class Journey:
                 category=row["category"],
                 order_id=row["order_id"],
                 status="placed",
-                ordered_at=row["ordered_at"],
+                ordered_at=row["ordered_at"].replace(tzinfo=UTC),
                 quantity=float(row["quantity"]),
             )
             found.setdefault(int(row["user_id"]), []).append(line)

@@ -1,21 +1,18 @@
 """The tables and goals of each protocol, as rows of what was measured."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyarrow import parquet
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.results import Goal
 from shopstream.ml_features.models.evaluate import calibration_error, compare
 from shopstream.ml_features.models.histories import Floats
-from shopstream.schemas.live.reorders import Rhythms
 
-from . import customers, repeat_items, speed
+from . import customers, repeat_items
 from .customers import PUBLISHED
 from .fairness import by_history, by_third
 from .measures import ByUser
@@ -29,8 +26,6 @@ REPEAT_ITEMS = "Instacart by CASE's protocol: the first five of what was bought 
 PROBABILITIES = "The Complete Journey: pairs bought at least twice, as-of snapshots"
 BY_SPEND = "Fairness: The Complete Journey, 30 days, by what a household spent and how often it came"
 CUSTOMERS = "CDNOW: 39 weeks known, 39 predicted"
-SPEED = "Speed: order lines to scored pairs, in DuckDB on two cores, a process each"
-ONLINE = "Speed: one user's list of twenty after an order, from the user's lines, in Python"
 SQL_TIER = "shopstream, SQL tier"
 HEADINGS = {
     "R@10": "recall",
@@ -47,7 +42,6 @@ MOST_ERROR, LEAST_AREA = 0.78, 0.77
 GOALS = {7: (0.795, 0.005), 30: (0.780, 0.012)}
 """By horizon: the least area under the curve, and the greatest calibration error."""
 LEAST_SKILL = 0.185
-MOST_JOURNEY_SECONDS, MOST_BY_HAND, MOST_MEGABYTES, MOST_MICROSECONDS = 10.0, 1.5, 2048.0, 5000.0
 
 
 @dataclass(frozen=True)
@@ -233,56 +227,6 @@ def _interval(predicted: Predicted, resamples: int = 100) -> str:
 def at_least(goal: str, limit: float, value: float) -> Goal:
     """A goal that a figure is to reach."""
     return Goal(goal, limit, round(value, 4), value >= limit)
-
-
-def speed_table(directory: Path) -> Measured:
-    """Seconds and memory of the SQL tier on The Complete Journey and on synthetic lines, and of one user online."""
-    journey = Journey(directory)
-    rows: Rows = []
-    found: dict[str, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        real, synthetic = Path(folder) / "journey.parquet", Path(folder) / "synthetic.parquet"
-        parquet.write_table(journey.purchases, real)
-        speed.write_synthetic(synthetic)
-        for title, file, lines in (
-            ("The Complete Journey", real, len(journey.purchases)),
-            ("synthetic", synthetic, speed.SYNTHETIC_LINES),
-        ):
-            found[title] = [speed.run(file, subject) for subject in speed.SUBJECTS]
-            rows += [
-                {
-                    "lines of": title,
-                    "lines": lines,
-                    "what": subject,
-                    "seconds": f"{each['seconds']:.1f}",
-                    "pairs": each["pairs"],
-                    "peak memory, MB": f"{each['peak_mb']:,.0f}",
-                }
-                for subject, each in zip(speed.SUBJECTS, found[title], strict=True)
-            ]
-    ours, plain = found["synthetic"]
-    micros = speed.online_updates(journey.lines_by_household(), Rhythms({}))
-    online = [
-        {
-            "households": len(micros),
-            "median": f"{np.median(micros) / 1000:.2f} ms",
-            "99 of 100 within": f"{np.percentile(micros, 99) / 1000:.2f} ms",
-            "longest": f"{micros.max() / 1000:.2f} ms",
-        }
-    ]
-    return Measured(
-        {SPEED: rows, ONLINE: online},
-        [
-            at_most(
-                "The Complete Journey: seconds of features and scores",
-                MOST_JOURNEY_SECONDS,
-                found["The Complete Journey"][0]["seconds"],
-            ),
-            at_most("Ten million lines: times a plain query by hand", MOST_BY_HAND, ours["seconds"] / plain["seconds"]),
-            at_most("Ten million lines: megabytes", MOST_MEGABYTES, ours["peak_mb"]),
-            at_most("One user online: microseconds, median", MOST_MICROSECONDS, float(np.median(micros))),
-        ],
-    )
 
 
 def at_most(goal: str, limit: float, value: float) -> Goal:

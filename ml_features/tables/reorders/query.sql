@@ -26,14 +26,18 @@ WITH bought AS (
 aged AS (
   SELECT
     *,
-    TIMESTAMP_DIFF(TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY)), ordered_at, MICROSECOND) / 86400000000.0 AS age_days
+    (UNIX_MICROS(TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))) - UNIX_MICROS(ordered_at)) / 86400000000.0 AS age_days
   FROM bought
 ),
 
 spaced AS (
   SELECT
-    *,
-    LAG(age_days) OVER (PARTITION BY user_id, product_id ORDER BY ordered_at, order_id) - age_days AS gap_days
+    user_id,
+    product_id,
+    category,
+    ordered_at,
+    age_days,
+    LAG(age_days) OVER (PARTITION BY user_id, product_id ORDER BY age_days DESC) - age_days AS gap_days
   FROM aged
 ),
 
