@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import pytest
 
 from deploy.dashboards.charts import CHARTS
@@ -24,6 +25,8 @@ from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import ask
 from shopstream.schemas import read_settings
+from shopstream.schemas.live.session_counts import SessionCounts, count_in, live_session
+from shopstream.schemas.structs import STRUCTS
 
 SEED, HOUSEHOLDS, DAYS, MINIMUM_USERS = 2017, 40, 70, 4
 Event = dict[str, Any]
@@ -201,3 +204,22 @@ def test_every_chart_but_that_of_failures_has_something_to_show(demo: Demo) -> N
     assert text.count("<script src=") == 0
     assert text.count("plotly.js v") == 1
     assert str(rows["top_queries"][0]["query"]) in text
+
+
+def test_sessions_counted_as_they_go_on_are_those_of_the_nightly_job(demo: Demo) -> None:
+    counted: dict[str, SessionCounts | None] = {}
+    for fields in reversed(demo.events):  # in any order, some of them twice
+        line = msgspec.json.encode({"schema_version": 1, **fields})
+        event = msgspec.json.decode(line, type=STRUCTS[fields["event_type"]])
+        for _ in range(1 + int(event.event_id[-1], 16) % 2):
+            counted[fields["session_id"]] = count_in(counted.get(fields["session_id"]), event)
+    rows = demo.rows("SELECT * FROM sessions")
+    assert len(rows) > 100
+    for row in rows:
+        session = counted[row["session_id"]]
+        assert session is not None
+        live = live_session(session, row["session_id"], row["user_id"], datetime.now(UTC))
+        for name in ("user_id", "started_at", "ended_at", "searches", "views", "clicks", "cart_adds", "orders"):
+            assert getattr(live, name) == row[name], name
+        assert [line.model_dump() for line in live.cart] == [dict(line) for line in row["cart"] or ()]
+        assert live.events == len(row["steps"])
