@@ -13,7 +13,7 @@ import numpy as np
 from google.cloud import bigquery
 
 from shopstream.schemas.features import ModelReorder
-from shopstream.schemas.live.reorders import next_in_days
+from shopstream.schemas.live.reorders import HORIZON_DAYS, SOON_DAYS, next_in_days
 
 from .catalog import FeatureTable, feature_table
 from .model_store import ModelStore
@@ -21,7 +21,6 @@ from .models.artefact import Artefact, Judged, Provenance
 from .models.boosting import ROUNDS
 from .models.histories import Histories
 from .models.model_tier import Scored, learn, score_all
-from .models.reorder import HORIZON_DAYS, SOON_DAYS
 from .order_lines import histories_of, in_columns
 from .parameters import Days, parameters
 from .settings import FeatureSettings

@@ -31,9 +31,10 @@ from shopstream.ml_features.models.histories import (
 )
 from shopstream.ml_features.models.model_tier import Snapshot, bought_after, snapshot
 from shopstream.ml_features.models.pair_inputs import Matrix
-from shopstream.ml_features.models.reorder import BOUGHT, SOON_DAYS, logistic
+from shopstream.ml_features.models.reorder import BOUGHT, logistic
 from shopstream.ml_features.models.windows import windows
 from shopstream.schemas.live.purchase_lines import PurchaseLine
+from shopstream.schemas.live.reorders import SOON_DAYS
 
 from .sql_tier import connect, give_weights, reorders_statement, unweighted_inputs
 

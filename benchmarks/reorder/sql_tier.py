@@ -11,7 +11,8 @@ import sqlglot
 
 from shopstream.ml_features.catalog import feature_table
 from shopstream.ml_features.models.histories import Floats
-from shopstream.ml_features.models.reorder import BOUGHT, INPUTS, INTERCEPT
+from shopstream.ml_features.models.reorder import BOUGHT, INPUTS
+from shopstream.schemas.live.reorders import INTERCEPT
 
 AS_OF = date(2026, 6, 30)
 """The benchmark's histories are moved so that what is asked comes after this day."""

@@ -10,12 +10,12 @@ from google.cloud import bigquery
 from shopstream.ml_features.catalog import catalog, feature_table
 from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
-from shopstream.ml_features.models.reorder import HORIZON_DAYS
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
 from shopstream.schemas.features import ModelReorder, Profile, Reorder
+from shopstream.schemas.live.reorders import HORIZON_DAYS
 
 from .complete_journey import Basket
 from .simulation import user_id

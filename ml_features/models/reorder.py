@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from shopstream.schemas.features import ReorderInputs, ReorderWeight
+from shopstream.schemas.live.reorders import HORIZON_DAYS, INTERCEPT, SOON_DAYS
 
 from .logistic import standardised_logistic
 
-HORIZON_DAYS = 30
-"""The longer of the two; the same figures stand in reorder_weights/query.sql and reorders/query.sql."""
-SOON_DAYS = 7
 BOUGHT: Mapping[int, str] = {SOON_DAYS: "bought_soon", HORIZON_DAYS: "bought"}
-"""The answer of a pair by horizon."""
+"""The answer of a pair by horizon; the same horizons stand in reorder_weights/query.sql and reorders/query.sql."""
 INPUTS: tuple[str, ...] = tuple(ReorderInputs.model_fields)
-INTERCEPT = "intercept"
 FEWEST_PAIRS = 1000
 FEWEST_OF_A_KIND = 100
 """Fewer pairs that were bought again, or that were not, do not carry the weights."""

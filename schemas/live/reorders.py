@@ -15,6 +15,7 @@ from ..features import ProductRhythm, Reorder, ReorderInputs
 from .purchase_lines import Kept, PurchaseLine, kept_lines
 
 HORIZON_DAYS, SOON_DAYS = 30, 7
+"""Buying again within so many days is predicted."""
 LATELY_DAYS = 30
 USUAL_GAP_DAYS = 30.0
 """Of a user with one order."""

@@ -13,9 +13,10 @@ from shopstream.ml_features.catalog import (
     parse_checks,
     read_catalog,
 )
-from shopstream.ml_features.models.reorder import INPUTS, INTERCEPT
+from shopstream.ml_features.models.reorder import INPUTS
 from shopstream.schemas import SettingsError
 from shopstream.schemas.features import FEATURE_TABLES
+from shopstream.schemas.live.reorders import INTERCEPT
 from shopstream.schemas.warehouse import FEATURES, WarehouseTable
 
 CHECKS = "-- fail: a row is bad\nSELECT * FROM candidate WHERE FALSE;\n\n-- warn: odd\nSELECT 1 FROM candidate\n"

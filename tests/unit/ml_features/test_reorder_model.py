@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shopstream.ml_features.models.reorder import BOUGHT, DEFAULT_WEIGHTS, HORIZON_DAYS, INPUTS, INTERCEPT, fit
+from shopstream.ml_features.models.reorder import BOUGHT, DEFAULT_WEIGHTS, INPUTS, fit
+from shopstream.schemas.live.reorders import HORIZON_DAYS, INTERCEPT
 
 AS_OF = date(2026, 3, 31)
 SERVED = date(2026, 2, 25)
