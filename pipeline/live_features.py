@@ -5,7 +5,7 @@ the nightly job makes good for it. Imported history and tests are nobody's sessi
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,11 +17,11 @@ from apache_beam.typehints.decorators import no_annotations
 from google.cloud import bigquery
 
 from shopstream.schemas import Unavailable
-from shopstream.schemas.features import ProductRhythm
+from shopstream.schemas.features import ProductRhythm, ReorderInputs
 from shopstream.schemas.live.live_reorders import MOST_LIVE_REORDERS, LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.live.purchase_lines import LOOK_BACK, PurchaseLine
-from shopstream.schemas.live.reorders import Rhythms, Weights, reorders
+from shopstream.schemas.live.reorders import HORIZON_DAYS, INTERCEPT, SOON_DAYS, Rhythms, Weights, reorders
 from shopstream.schemas.table import Dataset, Purpose
 from shopstream.schemas.warehouse import LIVE_REORDERS, LIVE_SESSIONS, WarehouseTable, dataset_id
 
@@ -137,7 +137,7 @@ class WriteLive(beam.DoFn):
         users = [user for user in sorted(self._ordered) if self._allows(user, "personalization")]
         model = self._model.value(self._now())
         if model is None:
-            self._drop(len(users), "there are no weights yet: run shopstream-features")
+            self._drop(len(users), "there are no weights for all inputs: run shopstream-features")
             return
         rhythms, weights = model
         for start in range(0, len(users), USERS_A_QUERY):
@@ -177,20 +177,18 @@ def live_reorders(
 
 
 def read_model(client: bigquery.Client, settings: PipelineSettings) -> tuple[Rhythms, Weights] | None:
-    """The rhythms and weights of the latest date; None where there are no weights yet.
+    """The rhythms and weights of the latest date; None where there are no weights for all inputs.
 
     Raises:
         Unavailable: BigQuery does not answer.
     """
     place = dataset_id(settings, Dataset.FEATURES)
-    weights: dict[int, dict[str, float]] = {}
     statement = (
         f"SELECT horizon_days, feature, weight FROM `{place}.reorder_weights` "  # noqa: S608 - our own names
         f"WHERE as_of = (SELECT MAX(as_of) FROM `{place}.reorder_weights`)"
     )
-    for row in ask(client, statement, "reorder_weights"):
-        weights.setdefault(row["horizon_days"], {})[row["feature"]] = row["weight"]
-    if not weights:
+    weights = weights_of(ask(client, statement, "reorder_weights"))
+    if weights is None:
         return None
     statement = (
         f"SELECT * FROM `{place}.product_rhythms` "  # noqa: S608 - our own names
@@ -198,6 +196,16 @@ def read_model(client: bigquery.Client, settings: PipelineSettings) -> tuple[Rhy
     )
     rows = ask(client, statement, "product_rhythms")
     return Rhythms({row["product_id"]: ProductRhythm.model_validate(row) for row in rows}), weights
+
+
+def weights_of(rows: Iterable[Mapping[str, Any]]) -> Weights | None:
+    """The weights by horizon; None where one is missing, as before the first nightly job, or after a new input came."""
+    weights: dict[int, dict[str, float]] = {}
+    for row in rows:
+        weights.setdefault(row["horizon_days"] or HORIZON_DAYS, {})[row["feature"]] = row["weight"]
+    needed = {INTERCEPT, *ReorderInputs.model_fields}
+    complete = all(needed <= weights.get(horizon, {}).keys() for horizon in (SOON_DAYS, HORIZON_DAYS))
+    return weights if complete else None
 
 
 def read_lines(

@@ -18,6 +18,7 @@ from shopstream.ml_features.job import run
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import ask
+from shopstream.pipeline.tables import apply_tables
 from shopstream.schemas import read_settings
 from shopstream.schemas.features import Reorder
 
@@ -41,8 +42,13 @@ def running_job(stack: LocalStack, directory: Path, name: str) -> Iterator[Walk]
 
 
 @pytest.fixture(scope="module")
-def walk(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    with running_job(stack, tmp_path_factory.mktemp(NAME), NAME) as walk:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(NAME)
+
+
+@pytest.fixture(scope="module")
+def walk(stack: LocalStack, directory: Path) -> Iterator[Walk]:
+    with running_job(stack, directory, NAME) as walk:
         settings = read_settings(FeatureSettings, walk.environment)
         bought = [("milk", days) for days in (40, 30, 20)] + [("bread", days) for days in (40, 30, 20, 10)]
         rows = [
@@ -162,3 +168,18 @@ def test_who_refuses_is_not_predicted_live(walk: Walk, reader: Features) -> None
     sent(walk, ordered("refuses", "milk", 10), ordered("u3", "tea", 20))
     awaited(lambda: reader.reorders("u3").reorders or None)
     assert [each.purchases for each in reader.reorders("refuses").reorders if each.product_id == "milk"] == [3]
+
+
+def test_where_live_rows_cannot_be_written_events_are_stored_all_the_same(
+    walk: Walk, reader: Features, directory: Path
+) -> None:
+    settings = read_settings(FeatureSettings, walk.environment)
+    for name in ("live_sessions", "live_reorders"):
+        walk.client.delete_table(f"{settings.bigquery_dataset}_features.{name}", timeout=60, retry=None)
+    sent(walk, ordered("u4", "milk", 30))
+    stored = "SELECT order_id FROM orders WHERE user_id = 'u4'"
+    assert awaited(lambda: ask(walk.client, settings, stored) or None) == [{"order_id": "u4 now"}]
+    awaited(lambda: "live features were not written" in (directory / "job.log").read_text() or None)
+    apply_tables(walk.client, walk.settings)
+    sent(walk, ordered("u5", "tea", 40))
+    awaited(lambda: reader.reorders("u5").reorders or None)
