@@ -6,9 +6,10 @@ Every worker holds the histories, for a user's neighbours may be anybody; the us
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 import apache_beam as beam
 import numpy as np
@@ -19,40 +20,26 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from .model_reorders import rows_of_block
 from .models.artefact import Artefact, from_bytes
-from .models.boosting import FOLDS, MOMENTS_A_BLOCK
+from .models.boosting import Block, Crossing
 from .models.histories import Histories, moments_on
 from .models.model_tier import score
-from .models.neighbours import Neighbours
-from .models.pair_inputs import pair_inputs
 from .settings import FeatureSettings
 from .warehouse import Row
 
-Block = tuple[int, int]
-"""A fold, and the place of the first of MOMENTS_A_BLOCK users in it."""
 
-
+@dataclass(frozen=True)
 class Scorer:
-    """A model with the histories it scores; what the neighbours of a fold say is made once and kept for the next."""
+    """A model, the histories it scores, and their users crossed with their neighbours."""
 
-    def __init__(self, artefact: Artefact, histories: Histories) -> None:
-        self.artefact, self.histories = artefact, histories
-        self._now = moments_on(histories, 0.0)
-        self._neighbours: tuple[int, Neighbours] | None = None
+    artefact: Artefact
+    histories: Histories
+    crossing: Crossing
 
-    def blocks(self) -> list[Block]:
-        """Every block there is."""
-        sizes = np.bincount(self._now.user % FOLDS, minlength=FOLDS)
-        return [(fold, begin) for fold in range(FOLDS) for begin in range(0, int(sizes[fold]), MOMENTS_A_BLOCK)]
-
-    def rows(self, block: Block, as_of: date, most: int) -> list[Row]:
-        """The rows of a block's users."""
-        fold, begin = block
-        inside = self._now[self._now.user % FOLDS == fold][begin : begin + MOMENTS_A_BLOCK]
-        if self._neighbours is None or self._neighbours[0] != fold:
-            self._neighbours = fold, Neighbours(self.histories, self._now[self._now.user % FOLDS != fold])
-        inputs = pair_inputs(self.histories, inside, self._neighbours[1])
-        scored = score(self.artefact, inside, inputs, most=most)
-        return rows_of_block(scored, self.histories, as_of, self.artefact.version)
+    @classmethod
+    def of(cls, artefact: Artefact, histories: Histories) -> Self:
+        """Of everybody known."""
+        now = moments_on(histories, 0.0)
+        return cls(artefact, histories, Crossing(histories, now, now))
 
 
 class ReorderModel(ModelHandler[Block, bytes, Scorer]):  # type: ignore[misc]
@@ -68,7 +55,7 @@ class ReorderModel(ModelHandler[Block, bytes, Scorer]):  # type: ignore[misc]
             artefact = from_bytes(file.read())
         with FileSystems.open(FileSystems.join(self._directory, "histories.npz")) as file:
             arrays = np.load(BytesIO(file.read()))
-            return Scorer(artefact, Histories(**{name: arrays[name] for name in arrays.files}))
+            return Scorer.of(artefact, Histories(**{name: arrays[name] for name in arrays.files}))
 
     def run_inference(
         self, batch: Sequence[Block], model: Scorer, inference_args: dict[str, Any] | None = None
@@ -76,7 +63,9 @@ class ReorderModel(ModelHandler[Block, bytes, Scorer]):  # type: ignore[misc]
         """The rows of each block."""
         del inference_args
         for block in batch:
-            yield b"\n".join(orjson.dumps(row) for row in model.rows(block, self._as_of, self._most))
+            scored = score(model.artefact, *model.crossing.inputs(block), most=self._most)
+            rows = rows_of_block(scored, model.histories, self._as_of, model.artefact.version)
+            yield b"\n".join(orjson.dumps(row) for row in rows)
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """A block is work enough for one call."""
@@ -107,7 +96,7 @@ def score_in_batch(
         with beam.Pipeline(options=options) as pipeline:
             (
                 pipeline
-                | "Users" >> beam.Create(Scorer(artefact, histories).blocks())
+                | "Users" >> beam.Create(Scorer.of(artefact, histories).crossing.blocks())
                 | "Spread" >> beam.Reshuffle()
                 | "Score" >> RunInference(handler)
                 | "Write" >> beam.io.WriteToText(FileSystems.join(directory, "rows"), coder=beam.coders.BytesCoder())

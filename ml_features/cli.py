@@ -87,16 +87,30 @@ def train(as_of: datetime, as_json: bool) -> None:
 
     Example: shopstream-features train --as-of 2026-11-20
     """
-    from .model_reorders import plain
     from .model_reorders import train as train_model
     from .warehouse import connect
 
     settings = _settings()
     report = partial(click.echo, err=True)
-    trained = train_model(connect(settings), settings, as_of.date(), datetime.now(UTC), report)
-    figures = [f"{name:>28}  {value:,.4f}" for name, value in trained.metrics.items()]
-    _print(plain(trained), as_json, lambda: [f"{trained.version} {trained.judged}", *figures])
-    if not trained.judged.promoted:
+    learned = train_model(connect(settings), settings, as_of.date(), datetime.now(UTC), report)
+    artefact, judged = learned.artefact, learned.judged
+    where_from = vars(artefact.provenance).items()
+    _print(
+        {
+            "version": artefact.version,
+            "promoted": judged.promoted,
+            "log_loss": judged.challenger,
+            "log_loss_of_the_champion": judged.champion,
+            **{name: str(value) if isinstance(value, date) else value for name, value in where_from},
+            "metrics": dict(artefact.metrics),
+        },
+        as_json,
+        lambda: [
+            f"{artefact.version} {judged}",
+            *(f"{name:>28}  {value:,.4f}" for name, value in artefact.metrics.items()),
+        ],
+    )
+    if not judged.promoted:
         sys.exit(ExitStatus.FOUND)
 
 

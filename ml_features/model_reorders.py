@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version
 from itertools import chain
 from math import log
-from typing import Any
 
 import numpy as np
 from google.cloud import bigquery
@@ -17,29 +15,18 @@ from shopstream.schemas.live.reorders import HORIZON_DAYS, SOON_DAYS, next_in_da
 
 from .catalog import FeatureTable, feature_table
 from .model_store import ModelStore
-from .models.artefact import Artefact, Judged, Provenance
+from .models.artefact import Artefact
 from .models.boosting import ROUNDS
 from .models.histories import Histories
-from .models.model_tier import Scored, learn, score_all
-from .order_lines import histories_of, in_columns
+from .models.model_tier import Learned, Scored, learn, score_all
+from .order_lines import histories_of
 from .parameters import Days, parameters
 from .settings import FeatureSettings
 from .warehouse import Row, append_rows, rows_of
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("user_id", "product_id", "order_id", "category", "age_days", "quantity", "paid")
 ROWS_A_LOAD = 100_000
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training came to."""
-
-    version: str
-    judged: Judged
-    provenance: Provenance
-    metrics: dict[str, float]
 
 
 def read_histories(client: bigquery.Client, settings: FeatureSettings, as_of: date) -> Histories:
@@ -50,8 +37,7 @@ def read_histories(client: bigquery.Client, settings: FeatureSettings, as_of: da
         Unavailable: BigQuery does not answer.
     """
     query = feature_table("model_reorders").query
-    rows = rows_of(client, settings, query, parameters(settings, Days(as_of, as_of), query))
-    return histories_of(in_columns(rows, COLUMNS))
+    return histories_of(rows_of(client, settings, query, parameters(settings, Days(as_of, as_of), query)))
 
 
 def train(
@@ -60,7 +46,7 @@ def train(
     as_of: date,
     now: datetime,
     report: Callable[[str], None] = lambda _: None,
-) -> Trained:
+) -> Learned:
     """Train on what was known by the end of as_of, judge beside the champion, keep, and promote unless worse.
 
     The same history and champion give the same model and verdict.
@@ -85,9 +71,7 @@ def train(
     store.keep(learned.artefact)
     if learned.judged.promoted:
         store.put_in_force(learned.artefact, learned.judged, champion, now)
-    return Trained(
-        learned.artefact.version, learned.judged, learned.artefact.provenance, dict(learned.artefact.metrics)
-    )
+    return learned
 
 
 def fill(
@@ -159,15 +143,3 @@ def rows_of_block(scored: Scored, histories: Histories, as_of: date, model_versi
 
 def _log_odds(probability: float) -> float:
     return log(probability / (1 - probability))
-
-
-def plain(trained: Trained) -> dict[str, Any]:
-    """What a training came to, for a script."""
-    return {
-        "version": trained.version,
-        "promoted": trained.judged.promoted,
-        "log_loss": trained.judged.challenger,
-        "log_loss_of_the_champion": trained.judged.champion,
-        **{name: str(value) if isinstance(value, date) else value for name, value in vars(trained.provenance).items()},
-        "metrics": trained.metrics,
-    }

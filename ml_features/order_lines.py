@@ -7,17 +7,22 @@ from shopstream.schemas import SettingsError
 
 from .models.histories import Histories, histories
 
-Columns = Mapping[str, list[Any]]
+COLUMNS = ("user_id", "product_id", "order_id", "category", "age_days", "quantity", "paid")
 
 
-def histories_of(columns: Columns) -> Histories:
-    """Histories whose days count back from the end of as_of, which is 0.
-
-    The columns are user_id, product_id, category, order_id, age_days, quantity and paid, one element a line.
+def histories_of(rows: Iterable[Mapping[str, Any]]) -> Histories:
+    """Histories of rows with COLUMNS, one a line; days count back from the end of as_of, which is 0.
 
     Raises:
         SettingsError: There is no line.
     """
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    known: dict[str, str] = {}
+    for row in rows:
+        for name, values in columns.items():
+            value = row[name]
+            # The same text is kept once: there are millions of lines.
+            values.append(known.setdefault(value, value) if isinstance(value, str) else value)
     if not columns["user_id"]:
         raise SettingsError(
             "nothing was bought in the year up to this date: there is nothing to learn from or to score"
@@ -31,14 +36,3 @@ def histories_of(columns: Columns) -> Histories:
         value=columns["paid"],
         group=[category or "" for category in columns["category"]],
     )
-
-
-def in_columns(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> dict[str, list[Any]]:
-    """Rows as one list a column; the same text is kept once."""
-    known: dict[str, str] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for row in rows:
-        for name, values in columns.items():
-            value = row[name]
-            values.append(known.setdefault(value, value) if isinstance(value, str) else value)
-    return columns

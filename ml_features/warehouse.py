@@ -82,13 +82,7 @@ def ask(
 def _ask_once(
     client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter]
 ) -> list[Row]:
-    config = bigquery.QueryJobConfig(
-        default_dataset=dataset_id(settings, Dataset.VIEWS), query_parameters=list(parameters)
-    )
-    with translated():
-        # The client's own retries hide a dead server for ten minutes.
-        job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
-        return [dict(row.items()) for row in job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)]
+    return [dict(row.items()) for row in rows_of(client, settings, statement, parameters)]
 
 
 def rows_of(
@@ -102,6 +96,7 @@ def rows_of(
         default_dataset=dataset_id(settings, Dataset.VIEWS), query_parameters=list(parameters)
     )
     with translated():
+        # The client's own retries hide a dead server for ten minutes.
         job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
         yield from job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
 

@@ -91,7 +91,7 @@ class Journey:
         if day not in self._snapshots:
             known = snapshot(self.histories, day, explore=False)
             twice = known.matrix[:, known.names.index("purchases")] > 1
-            self._snapshots[day] = Snapshot(day, known.keys[twice], known.names, known.matrix[twice])
+            self._snapshots[day] = Snapshot(known.keys[twice], known.names, known.matrix[twice])
         return self._snapshots[day]
 
     def model_tier(self, horizon: int) -> Predicted:

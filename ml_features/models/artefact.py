@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from .boosting import Boosted, load_booster
 from .calibration import Calibration
 
 FORMAT = 1
-DAYS = ("as_of", "trained_from", "trained_to", "calibrated_from", "calibrated_to")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Artefact:
             option=orjson.OPT_SORT_KEYS,
         )
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Its name: the day it knows, and a fingerprint of everything in it."""
         return f"{self.provenance.as_of}-{hashlib.sha256(self.to_bytes()).hexdigest()[:12]}"

@@ -77,23 +77,48 @@ def moments_back(answers: Callable[[int], int]) -> range:
     return range(back + 1)
 
 
-def crossed_inputs(
-    histories: Histories, others: Moments, asked: Moments, *, explore: bool = True
-) -> Iterator[tuple[Moments, PairInputs]]:
-    """Inputs of the asked moments, a block at a time, each from neighbours among which the asked user is not.
+Block = tuple[int, int]
+"""A fold of the asked users, and the place in it of the first of MOMENTS_A_BLOCK of them."""
+
+
+class Crossing:
+    """Asked moments and the others whose purchases speak to them, such that no user is a neighbour of his own.
 
     Users are dealt into FOLDS by number; what `others` know outside a fold speaks to the moments inside it. So a
     training set does not see its own answers in what others bought, and the last pass may use the same code.
     """
-    for fold in range(FOLDS):
-        inside = asked[asked.user % FOLDS == fold]
-        outside = others[others.user % FOLDS != fold]
-        if not len(inside) or not len(outside):
-            continue
-        neighbours = Neighbours(histories, outside)
-        for begin in range(0, len(inside), MOMENTS_A_BLOCK):
-            block = inside[begin : begin + MOMENTS_A_BLOCK]
-            yield block, pair_inputs(histories, block, neighbours, explore=explore)
+
+    def __init__(self, histories: Histories, others: Moments, asked: Moments) -> None:
+        self._histories, self._others, self._asked = histories, others, asked
+        self._neighbours: tuple[int, Neighbours] | None = None
+
+    def blocks(self) -> list[Block]:
+        """Every block of asked moments to whom somebody speaks, fold by fold."""
+        asked, others = (np.bincount(each.user % FOLDS, minlength=FOLDS) for each in (self._asked, self._others))
+        return [
+            (fold, begin)
+            for fold in range(FOLDS)
+            if others[fold] < others.sum()
+            for begin in range(0, int(asked[fold]), MOMENTS_A_BLOCK)
+        ]
+
+    def inputs(self, block: Block, *, explore: bool = True) -> tuple[Moments, PairInputs]:
+        """The moments of a block and their inputs; what a fold's neighbours say is kept for the next block of it."""
+        fold, begin = block
+        if self._neighbours is None or self._neighbours[0] != fold:
+            outside = self._others[self._others.user % FOLDS != fold]
+            self._neighbours = fold, Neighbours(self._histories, outside)
+        inside = self._asked[self._asked.user % FOLDS == fold][begin : begin + MOMENTS_A_BLOCK]
+        return inside, pair_inputs(self._histories, inside, self._neighbours[1], explore=explore)
+
+
+def crossed_inputs(
+    histories: Histories, others: Moments, asked: Moments, *, explore: bool = True
+) -> Iterator[tuple[Moments, PairInputs]]:
+    """Inputs of the asked moments, a block at a time, each from neighbours among which the asked user is not."""
+    crossing = Crossing(histories, others, asked)
+    for block in crossing.blocks():
+        yield crossing.inputs(block, explore=explore)
 
 
 @dataclass(frozen=True)

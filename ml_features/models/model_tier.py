@@ -27,7 +27,6 @@ LEAST_PROBABILITY = 1e-6
 class Snapshot:
     """Pairs worth scoring as they are known on a day."""
 
-    day: float
     keys: Ints
     """user number · products + product number."""
     names: tuple[str, ...]
@@ -43,7 +42,6 @@ def snapshot(histories: Histories, day: float, *, explore: bool = True, most_use
     stride = 1 if most_users is None else -(-len(now) // most_users)
     parts = list(crossed_inputs(histories, now, now[::stride], explore=explore))
     return Snapshot(
-        day,
         np.concatenate(
             [pair_keys(histories, moments.user[inputs.moment], inputs.product) for moments, inputs in parts]
         ),
@@ -61,7 +59,7 @@ def bought_after(histories: Histories, keys: Ints, day: float, horizon: float) -
 
 @dataclass(frozen=True)
 class Learned:
-    """A model with its windows and what it is worth on the window it is judged by."""
+    """A model with what it is worth beside the champion on the window both are judged by."""
 
     artefact: Artefact
     judged: Judged
@@ -86,36 +84,42 @@ def learn(
         ValueError: Nothing at all, or everything, was bought again.
     """
     first = float(histories.basket_day.min())
+    every = [windows(-float(horizon), first, horizon) for horizon in BOUGHT]
     models: dict[int, Boosted] = {}
     calibrations: dict[int, Calibration] = {}
     metrics: dict[str, float] = {}
-    losses: dict[str, list[float]] = {"champion": [], "challenger": []}
-    every: list[Windows] = []
+    losses: list[float] = []
+    champion_losses: list[float] = []
     pairs = 0
-    for horizon in BOUGHT:
-        chosen = windows(-float(horizon), first, horizon)
-        every.append(chosen)
-        report(f"{horizon} days: learning from {len(chosen.trained)} snapshots")
-        examples = Examples.together([_examples(histories, day, horizon) for day in chosen.trained])
+    for window in every:
+        horizon = window.horizon
+        report(f"{horizon} days: learning from {len(window.trained)} snapshots")
+        examples = _examples(histories, window.trained, horizon)
         pairs += len(examples.bought)
         model = train(examples, rounds=rounds, threads=threads)
         report(f"{horizon} days: calibrating")
-        between = Examples.together([_examples(histories, day, horizon) for day in chosen.calibrated])
+        between = _examples(histories, window.calibrated, horizon)
         curve = calibrate(model.scores(between.matrix), between.bought)
         models[horizon], calibrations[horizon] = model, curve
         report(f"{horizon} days: judging")
-        asked = _examples(histories, chosen.judged, horizon)
-        probability = _clipped(curve.probability(model.scores(asked.matrix)))
-        losses["challenger"].append(_log_loss(probability, asked.bought))
-        metrics |= _metrics(probability, asked.bought, horizon)
+        asked = _examples(histories, (window.judged,), horizon)
+        probability = _probability(model, curve, asked.names, asked.matrix)
+        losses.append(_log_loss(probability, asked.bought))
+        metrics |= {f"log_loss_{horizon}_days": losses[-1], **_metrics(probability, asked.bought, horizon)}
         if champion is not None:
-            theirs = champion_probability(champion, horizon, asked.names, asked.matrix)
-            losses["champion"].append(_log_loss(theirs, asked.bought))
+            theirs = probability_of(champion, horizon, asked.names, asked.matrix)
+            champion_losses.append(_log_loss(theirs, asked.bought))
+    return Learned(
+        Artefact(_provenance(as_of, every, pairs, code_version), models, calibrations, metrics),
+        Judged(None if champion is None else float(np.mean(champion_losses)), float(np.mean(losses))),
+    )
 
+
+def _provenance(as_of: date, every: Sequence[Windows], pairs: int, code_version: str) -> Provenance:
     def day(days: float) -> date:
         return as_of + timedelta(days=1 + round(days))
 
-    provenance = Provenance(
+    return Provenance(
         as_of=as_of,
         trained_from=day(min(each.trained[-1] for each in every)),
         trained_to=day(max(each.trained_to for each in every) - 1),
@@ -124,17 +128,16 @@ def learn(
         pairs=pairs,
         code_version=code_version,
     )
-    beside = float(np.mean(losses["champion"])) if champion is not None else None
-    return Learned(
-        Artefact(provenance, models, calibrations, metrics), Judged(beside, float(np.mean(losses["challenger"])))
-    )
 
 
-def champion_probability(artefact: Artefact, horizon: int, names: Sequence[str], matrix: Matrix) -> Floats:
+def probability_of(artefact: Artefact, horizon: int, names: Sequence[str], matrix: Matrix) -> Floats:
     """The probability of each row by an artefact; an input that it knows and that is not given is missing."""
-    model = artefact.models[horizon]
-    scores = model.scores(_in_order_of(model, names, matrix))
-    return _clipped(artefact.calibrations[horizon].probability(scores))
+    return _probability(artefact.models[horizon], artefact.calibrations[horizon], names, matrix)
+
+
+def _probability(model: Boosted, curve: Calibration, names: Sequence[str], matrix: Matrix) -> Floats:
+    found = curve.probability(model.scores(_in_order_of(model, names, matrix)))
+    return np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class Scored:
 
 def score(artefact: Artefact, moments: Moments, inputs: PairInputs, *, most: int) -> Scored:
     """The `most` most probable products of each user of a block, with both probabilities."""
-    soon, later = (champion_probability(artefact, horizon, inputs.names, inputs.matrix) for horizon in sorted(BOUGHT))
+    soon, later = (probability_of(artefact, horizon, inputs.names, inputs.matrix) for horizon in sorted(BOUGHT))
     later = np.maximum(soon, later)
     user = moments.user[inputs.moment]
     order = np.lexsort((inputs.product, -soon, -later, user))
@@ -184,10 +187,13 @@ def score_all(artefact: Artefact, histories: Histories, *, most: int) -> Iterato
         yield score(artefact, moments, inputs, most=most)
 
 
-def _examples(histories: Histories, day: float, horizon: int) -> Examples:
-    known = snapshot(histories, day, most_users=MOST_USERS_A_SNAPSHOT)
-    bought = bought_after(histories, known.keys, day, horizon)
-    return Examples(known.names, known.matrix, bought, np.ones(len(bought)))
+def _examples(histories: Histories, days: Sequence[float], horizon: int) -> Examples:
+    parts = []
+    for day in days:
+        known = snapshot(histories, day, most_users=MOST_USERS_A_SNAPSHOT)
+        bought = bought_after(histories, known.keys, day, horizon)
+        parts.append(Examples(known.names, known.matrix, bought, np.ones(len(bought))))
+    return Examples.together(parts)
 
 
 def _in_order_of(model: Boosted, names: Sequence[str], matrix: Matrix) -> Matrix:
@@ -196,10 +202,6 @@ def _in_order_of(model: Boosted, names: Sequence[str], matrix: Matrix) -> Matrix
     place = {name: at for at, name in enumerate(names)}
     missing = np.full(len(matrix), np.nan, dtype=np.float32)
     return np.column_stack([matrix[:, place[name]] if name in place else missing for name in model.names])
-
-
-def _clipped(probability: Floats) -> Floats:
-    return np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
 
 
 def _log_loss(probability: Floats, bought: Flags) -> float:
@@ -213,7 +215,6 @@ def _metrics(probability: Floats, bought: Flags, horizon: int) -> dict[str, floa
 
     happened = bought.astype(np.float64)
     return {
-        f"log_loss_{horizon}_days": _log_loss(probability, bought),
         f"auc_{horizon}_days": float(roc_auc_score(bought, probability)),
         f"calibration_error_{horizon}_days": calibration_error(probability, happened),
         f"pairs_judged_{horizon}_days": float(len(bought)),

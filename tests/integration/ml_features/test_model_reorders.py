@@ -93,13 +93,13 @@ def test_a_model_is_trained_kept_judged_and_scores_everybody_here_and_in_batch(
     store = ModelStore(settings)
     champion = store.champion()
     assert champion is not None
-    assert champion.artefact.version == first.version
+    assert champion.artefact.version == first.artefact.version
 
     second = train(warehouse.client, settings, AS_OF, now)
     assert second.judged.champion is not None
     in_force = store.champion()
     assert in_force is not None
-    assert in_force.artefact.version == (second.version if second.judged.promoted else first.version)
+    assert in_force.artefact.version == (second.artefact.version if second.judged.promoted else first.artefact.version)
 
     assert run(warehouse.client, settings, table, AS_OF, now).rows == USERS * 5
     here = predictions(warehouse)

@@ -9,7 +9,7 @@ import pytest
 from shopstream.ml_features.models.artefact import Artefact, from_bytes
 from shopstream.ml_features.models.boosting import Boosted
 from shopstream.ml_features.models.histories import Histories, histories
-from shopstream.ml_features.models.model_tier import champion_probability, learn, score_all
+from shopstream.ml_features.models.model_tier import learn, probability_of, score_all
 from shopstream.schemas import SettingsError
 
 pytestmark = pytest.mark.usefixtures("lightgbm_loads")
@@ -94,11 +94,11 @@ def test_an_input_that_is_no_longer_there_is_missing_and_a_new_one_not_looked_at
     model = artefact.models[7]
     names = model.names
     matrix = np.random.default_rng(1).random((20, len(names))).astype(np.float32)
-    turned = champion_probability(artefact, 7, [*names[::-1], "new"], np.column_stack([matrix[:, ::-1], matrix[:, 0]]))
-    np.testing.assert_array_equal(turned, champion_probability(artefact, 7, names, matrix))
+    turned = probability_of(artefact, 7, [*names[::-1], "new"], np.column_stack([matrix[:, ::-1], matrix[:, 0]]))
+    np.testing.assert_array_equal(turned, probability_of(artefact, 7, names, matrix))
     without = np.where(np.arange(len(names)) == 0, np.nan, matrix).astype(np.float32)
     np.testing.assert_array_equal(
-        champion_probability(artefact, 7, names[1:], matrix[:, 1:]), champion_probability(artefact, 7, names, without)
+        probability_of(artefact, 7, names[1:], matrix[:, 1:]), probability_of(artefact, 7, names, without)
     )
     assert isinstance(model, Boosted)
 
