@@ -10,9 +10,10 @@ from google.cloud import bigquery
 from shopstream.schemas.features import ModelReorder, Profile, Reorder
 from shopstream.schemas.live.live_reorders import LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
+from shopstream.schemas.table import Table
 
 from .settings import FeatureSettings, refuse_redis
-from .warehouse import Parameter, ask
+from .warehouse import Parameter, Row, ask
 
 Source = Literal["bigquery"]
 MOST_REORDERS = 1000
@@ -22,33 +23,21 @@ _PROFILE = """
 SELECT * FROM profiles
 WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM profiles)
 """
-_REORDERS = """
-SELECT * FROM reorders
-WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM reorders) AND `rank` <= @k
+_PREDICTIONS = """
+SELECT * FROM {table}
+WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM {table}) AND `rank` <= @k
 ORDER BY `rank`
 """
-_LIVE = """
-SELECT live_reorders.*
-FROM live_reorders
+_LATEST_LIVE = """
+SELECT live.*
+FROM {table} AS live
 LEFT JOIN consent_states
-  ON live_reorders.user_id = consent_states.user_id AND consent_states.purpose = 'personalization'
+  ON live.user_id = consent_states.user_id AND consent_states.purpose = '{purpose}'
 WHERE
-  live_reorders.user_id = @user_id
-  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 3 DAY)
+  live.user_id = @user_id
+  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {days} DAY)
   AND IFNULL(consent_states.granted, @allowed_otherwise)
-ORDER BY ordered_at DESC, computed_at DESC
-LIMIT 1
-"""
-_SESSION = """
-SELECT live_sessions.*
-FROM live_sessions
-LEFT JOIN consent_states
-  ON live_sessions.user_id = consent_states.user_id AND consent_states.purpose = 'analytics'
-WHERE
-  live_sessions.user_id = @user_id
-  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 3 DAY)
-  AND IFNULL(consent_states.granted, @allowed_otherwise)
-ORDER BY ended_at DESC, events DESC
+ORDER BY {latest}
 LIMIT 1
 """
 
@@ -105,10 +94,10 @@ class Features:
             raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
         asked = [_user(user_id), Parameter("k", "INT64", k)]
         if self._settings.reorder_tier == "model":
-            rows = ask(self._client, self._settings, _REORDERS.replace("reorders", "model_reorders"), asked)
+            rows = ask(self._client, self._settings, _PREDICTIONS.format(table="model_reorders"), asked)
             predicted = tuple(ModelReorder.model_validate(row) for row in rows)
             return ServedReorders(user_id, predicted, predicted[0].as_of if predicted else None, "bigquery")
-        rows = ask(self._client, self._settings, _REORDERS, asked)
+        rows = ask(self._client, self._settings, _PREDICTIONS.format(table="reorders"), asked)
         nightly = [Reorder.model_validate(row) for row in rows]
         found = merged(self._live_reorders(user_id), nightly)[:k]
         return ServedReorders(user_id, tuple(found), found[0].as_of if found else None, "bigquery")
@@ -118,15 +107,18 @@ class Features:
 
         Kept only where the streaming job runs with LIVE_FEATURES_ENABLED.
         """
-        rows = ask(self._client, self._settings, _SESSION, [_user(user_id), *self._allowed()])
-        return LiveSession.model_validate({**rows[0], "cart": tuple(rows[0]["cart"] or ())}) if rows else None
+        row = self._latest(LiveSession.table, "ended_at DESC, events DESC", user_id)
+        return None if row is None else LiveSession.model_validate({**row, "cart": tuple(row["cart"] or ())})
 
     def _live_reorders(self, user_id: str) -> LiveReorders | None:
-        rows = ask(self._client, self._settings, _LIVE, [_user(user_id), *self._allowed()])
-        return LiveReorders.model_validate({**rows[0], "reorders": tuple(rows[0]["reorders"] or ())}) if rows else None
+        row = self._latest(LiveReorders.table, "ordered_at DESC, computed_at DESC", user_id)
+        return None if row is None else LiveReorders.model_validate({**row, "reorders": tuple(row["reorders"] or ())})
 
-    def _allowed(self) -> list[Parameter]:
-        return [Parameter("allowed_otherwise", "BOOL", self._settings.allowed_otherwise)]
+    def _latest(self, table: Table, latest: str, user_id: str) -> Row | None:
+        """The user's latest row of a live table; None without one, or where the user does not allow its purpose."""
+        statement = _LATEST_LIVE.format(table=table.name, purpose=table.purpose, days=table.expiry_days, latest=latest)
+        allowed = Parameter("allowed_otherwise", "BOOL", self._settings.allowed_otherwise)
+        return next(iter(ask(self._client, self._settings, statement, [_user(user_id), allowed])), None)
 
 
 def merged(live: LiveReorders | None, nightly: Sequence[Reorder]) -> list[Reorder]:

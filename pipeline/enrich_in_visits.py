@@ -18,7 +18,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
-from shopstream.schemas.live.session_counts import count_in, live_session
+from shopstream.schemas.live.session_counts import SessionCounts, count_in, live_session
 
 from .arrival import Line, Received, Row
 from .batches import Batch
@@ -29,7 +29,7 @@ from .options import PipelineSettings
 from .packed import pack_lines, unpack_lines
 from .step import in_global_window
 from .validate import again
-from .visits import Visit, Visitors, forget, visit_of, visitor_of
+from .visits import Visitors, forget, visit_of, visitor_of
 
 EVENTS_PER_BATCH = 500
 
@@ -145,8 +145,7 @@ class _InOrder(_Enriching):
 
 def with_sessions(rows: list[Row], batch: Sequence[Received], visitors: Visitors, now: datetime) -> list[Row]:
     """The rows of the batch; the last of each session with the session as it then is."""
-    latest: dict[str, int] = {}
-    visits: dict[str, Visit] = {}
+    latest: dict[str, tuple[int, SessionCounts]] = {}
     for index, received in enumerate(batch):
         event, visitor = received.event, visitor_of(received.event)
         if visitor is None or event.imported:  # type: ignore[attr-defined]
@@ -157,11 +156,9 @@ def with_sessions(rows: list[Row], batch: Sequence[Received], visitors: Visitors
             continue
         visit.counted = count_in(visit.counted, event)
         if visit.counted is not None:
-            latest[visit.session_id], visits[visit.session_id] = index, visit
+            latest[visit.session_id] = index, visit.counted
     whole = list(rows)
-    for session_id, index in latest.items():
-        counted = visits[session_id].counted
-        assert counted is not None  # noqa: S101 - above
+    for session_id, (index, counted) in latest.items():
         session = live_session(counted, session_id, batch[index].event.user_id, now)
         whole[index] = msgspec.structs.replace(rows[index], session=session)
     return whole

@@ -5,7 +5,7 @@ the nightly job makes good for it. Imported history and tests are nobody's sessi
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from shopstream.schemas.warehouse import LIVE_REORDERS, LIVE_SESSIONS, Warehouse
 
 from .arrival import Row
 from .batches import Batch
+from .cached import Cached
 from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
@@ -59,25 +60,6 @@ class LiveFeatures(beam.PTransform):
         return stored | "WriteLive" >> live
 
 
-class _Cached:
-    """What is read from the warehouse and used for a while; what was read before stays while BigQuery is away."""
-
-    def __init__(self, read: Callable[[], Any], age: timedelta) -> None:
-        self._read, self._age = read, age
-        self._value: Any = None
-        self._read_at: datetime | None = None
-
-    def value(self, now: datetime) -> Any:  # noqa: ANN401 - whatever is read
-        if self._read_at is None or now >= self._read_at + self._age:
-            try:
-                self._value = self._read()
-            except Unavailable:
-                if self._read_at is None:
-                    raise
-            self._read_at = now
-        return self._value
-
-
 class WriteLive(beam.DoFn):
     """What a bundle's rows changed, one row a session and a user, when the bundle ends."""
 
@@ -89,8 +71,8 @@ class WriteLive(beam.DoFn):
     def setup(self) -> None:
         """One client a worker thread."""
         self._client = connect(self._settings)
-        self._model = _Cached(partial(read_model, self._client, self._settings), MODEL_AGE)
-        self._exceptions = _Cached(partial(_read_consent, self._client, self._settings), CONSENT_AGE)
+        self._model = Cached(partial(read_model, self._client, self._settings), MODEL_AGE)
+        self._exceptions = Cached(partial(_read_consent, self._client, self._settings), CONSENT_AGE)
 
     def teardown(self) -> None:
         """Give the connections back."""
@@ -102,7 +84,7 @@ class WriteLive(beam.DoFn):
         self._ordered: set[str] = set()
 
     @no_annotations
-    def process(self, batch: Sequence[Row]) -> Iterator[list[bytes]]:
+    def process(self, batch: Sequence[Row]) -> None:
         """Remember the latest row of each session, and who ordered."""
         for row in batch:
             if row.session is not None:
@@ -113,17 +95,15 @@ class WriteLive(beam.DoFn):
                 order = _read_order(row.document)
                 if order.user_id is not None and order.traffic is None and not order.imported:
                     self._ordered.add(order.user_id)
-        return iter(())
 
     def finish_bundle(self) -> None:
         """Compute and write."""
-        try:
-            if self._sessions:
-                self._write_sessions()
-            if self._ordered:
-                self._write_reorders()
-        except Unavailable as error:
-            self._drop(len(self._sessions) + len(self._ordered), str(error))
+        for waiting, write in ((self._sessions, self._write_sessions), (self._ordered, self._write_reorders)):
+            if waiting:
+                try:
+                    write()
+                except Unavailable as error:
+                    self._drop(len(waiting), str(error))
 
     def _write_sessions(self) -> None:
         rows = {
@@ -159,8 +139,7 @@ class WriteLive(beam.DoFn):
             self._drop(len(errors), f"{place} refused: {errors[0].detail}")
 
     def _allows(self, user_id: str, purpose: Purpose) -> bool:
-        exceptions: frozenset[tuple[str, str]] = self._exceptions.value(self._now())
-        return self._settings.allowed_otherwise != ((user_id, purpose) in exceptions)
+        return self._settings.allowed_otherwise != ((user_id, purpose) in self._exceptions.value(self._now()))
 
     def _drop(self, count: int, why: str) -> None:
         self._dropped.inc(count)

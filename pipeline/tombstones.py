@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Self
 
-from shopstream.schemas import Reason, Rejected, SettingsError, Stage, Unavailable
+from shopstream.schemas import Reason, Rejected, SettingsError, Stage
 from shopstream.schemas.erasure import tombstone
 from shopstream.schemas.failure import OF_AN_ERASED_USER
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import ERASURES, dataset_id
 
 from .arrival import Line, Received
+from .cached import Cached
 from .options import PipelineSettings
 from .outcome import Outcome, each
 from .retry import RETRY_SECONDS, retrying
@@ -32,7 +33,7 @@ class Tombstones:
     def __init__(self, read: Callable[[], frozenset[str]], key: str | None) -> None:
         """Start with nothing read; `read` gives the tombstones there are, `key` is PRIVACY_KEY."""
         self._read, self._key = read, key
-        self._read_at: datetime | None = None
+        self._list = Cached(read, REFRESH, first=lambda: retrying(RETRY_SECONDS)(read))
         self._hashes: frozenset[str] = frozenset()
         self._hash = lru_cache(_USERS_REMEMBERED)(tombstone)
 
@@ -52,14 +53,7 @@ class Tombstones:
             Unavailable: It was never read, and BigQuery does not answer.
             SettingsError: Users were erased, and there is no key to recognise them by.
         """
-        if self._read_at is not None and now < self._read_at + REFRESH:
-            return
-        try:
-            self._hashes = retrying(RETRY_SECONDS)(self._read) if self._read_at is None else self._read()
-        except Unavailable:
-            if self._read_at is None:
-                raise
-        self._read_at = now
+        self._hashes = self._list.value(now)
         if self._hashes and self._key is None:
             raise SettingsError("PRIVACY_KEY is not set, but users were erased: without it they cannot be recognised")
 

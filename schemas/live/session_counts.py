@@ -32,7 +32,7 @@ class SessionCounts(msgspec.Struct, array_like=True):
     counts: dict[str, int] = {}
     cart_changes: list[CartChange] = []
     last_order_at: datetime | None = None
-    seen: list[str] = []
+    seen: set[str] = set()
     """event_ids."""
 
 
@@ -58,7 +58,7 @@ def count_in(counted: SessionCounts | None, event: EventStruct) -> SessionCounts
         counted = SessionCounts(moment, moment)
     if event.event_id in counted.seen:
         return counted
-    counted.seen.append(event.event_id)
+    counted.seen.add(event.event_id)
     counted.started_at, counted.ended_at = min(moment, counted.started_at), max(moment, counted.ended_at)
     if name := _COUNTED.get(step):
         counted.counts[name] = counted.counts.get(name, 0) + 1

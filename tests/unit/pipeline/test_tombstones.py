@@ -90,11 +90,13 @@ def test_without_the_key_an_erasure_cannot_be_kept_so_the_job_stops() -> None:
 
 
 def test_a_worker_gets_the_way_to_the_list_and_not_the_list() -> None:
-    tombstones = Tombstones(nobody, KEY)
+    tombstones = Tombstones(one_user, KEY)
     tombstones.refresh(NOW)
+    assert tombstones.holds("gone")
     copy = pickle.loads(pickle.dumps(tombstones))  # noqa: S301 - our own bytes
-    assert copy._read_at is None
-    assert copy._read is nobody
+    assert copy.is_empty
+    copy.refresh(NOW)
+    assert copy.holds("gone")
 
 
 def test_a_hash_is_nothing_without_the_key() -> None:
