@@ -72,7 +72,7 @@ bench-reorder: $(INSTALLED) ## What is bought again, on public orders, an hour: 
 	$(BIN)/python -m benchmarks.results
 
 bench-reorder-speed: $(INSTALLED) ## Features and scores of ten million lines, three minutes: make bench-reorder-speed ORDERS=folder
-	$(BIN)/python -m benchmarks.reorder.measure_speed --data $(ORDERS)
+	$(BIN)/python -m benchmarks.reorder.speed --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
 
 .engines/flink.classpath: tests/engines/flink-job-server.xml

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import click
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -22,6 +24,10 @@ machine are noisy, ratios less so. Each script is in `benchmarks/`.
 """
 
 
+Rows = list[dict[str, Any]]
+"""What was measured, as the rows of a table."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """What was set out to be reached, and whether it was."""
@@ -30,6 +36,25 @@ class Goal:
     limit: float
     measured: float
     holds: bool
+
+
+def at_least(goal: str, limit: float, value: float) -> Goal:
+    """A goal that a figure is to reach."""
+    return Goal(goal, limit, round(value, 4), value >= limit)
+
+
+def at_most(goal: str, limit: float, value: float) -> Goal:
+    """A goal that a figure is not to exceed."""
+    return Goal(f"{goal}, at most", limit, round(value, 4), value <= limit)
+
+
+def show(tables: Mapping[str, Rows], goals: Sequence[Goal]) -> None:
+    """Print rows and goals, a line each."""
+    for rows in tables.values():
+        for row in rows:
+            click.echo("  ".join(str(value) for value in row.values()))
+    for goal in goals:
+        click.echo(f"{'reached' if goal.holds else 'NOT reached'}: {goal.goal} {goal.measured} (goal {goal.limit})")
 
 
 def write(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.results import Goal, write
+from benchmarks.results import Goal, Rows, write
 
 from .host import host
 from .latency import STATES, latency
@@ -19,7 +19,6 @@ from .shares import shares
 from .subjects import FLOOR, OURS, OURS_OFF, PEERS
 from .throughput import drain
 
-Rows = list[dict[str, Any]]
 _OTEL = "opentelemetry-sdk"
 
 seconds_option = click.option("--seconds", default=3.0, show_default=True, help="Of calls, a subject and state.")

@@ -4,13 +4,14 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
+from benchmarks.results import Rows
+
 from .runs import Place, place_of, say
 from .subjects import FLOOR, NOTHING, OURS, OURS_OFF, PEERS
 
 STATES = ("healthy", "slow", "down")
 _ROUNDS = 3
 """Ours and the floor are measured so often, turn by turn, and the median counts: the machine has its moods."""
-Rows = list[dict[str, Any]]
 
 
 def latency(seconds: float, peers: bool) -> Rows:

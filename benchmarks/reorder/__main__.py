@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks.results import Goal, write
+from benchmarks.results import Goal, Rows, show, write
 
 from .sets import NEXT_BASKET_SETS
-from .tables import Measured, Rows, customer_table, next_basket_table, probability_table, repeat_item_table
+from .tables import Measured, customer_table, next_basket_table, probability_table, repeat_item_table
 
 PACKAGES = ("lightgbm", "scikit-learn", "scipy", "numpy", "duckdb")
 
@@ -42,10 +42,7 @@ def main(data: Path, only: str) -> None:
         goals += found.goals
         for heading, rows in found.tables.items():
             tables.setdefault(heading, []).extend(rows)
-            for row in rows:
-                click.echo("  ".join(str(value) for value in row.values()))
-    for goal in goals:
-        click.echo(f"{'reached' if goal.holds else 'NOT reached'}: {goal.goal} {goal.measured} (goal {goal.limit})")
+        show(found.tables, found.goals)
     if not only:
         write("reorder", "Reorder predictions", tables, goals, packages=PACKAGES)
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.results import Rows
 from shopstream.ml_features.models.evaluate import calibration_error
 from shopstream.ml_features.models.histories import Floats
 
 from .measures import ByUser
 from .probabilities import Predicted
 
-Rows = list[dict[str, object]]
 KNOWN_BASKETS = ((2, 3), (4, 6), (7, 1_000_000))
 THIRDS = ("least third", "middle third", "greatest third")
 

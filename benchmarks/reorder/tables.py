@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.results import Goal
+from benchmarks.results import Goal, Rows, at_least, at_most
 from shopstream.ml_features.models.evaluate import calibration_error, compare
 from shopstream.ml_features.models.histories import Floats
 
@@ -19,7 +18,6 @@ from .measures import ByUser
 from .probabilities import Journey, Predicted
 from .sets import MODEL_TIER, NextBasketSet, measured
 
-Rows = list[dict[str, Any]]
 NEXT_BASKET = "Next basket: the first ten of a ranking, averaged over users"
 BY_HISTORY = "Fairness: next basket by how many baskets of a user are known"
 REPEAT_ITEMS = "Instacart by CASE's protocol: the first five of what was bought before"
@@ -222,13 +220,3 @@ def _interval(predicted: Predicted, resamples: int = 100) -> str:
         areas.append(roc_auc_score(predicted.happened, predicted.probability, sample_weight=weight))
     low, high = np.percentile(areas, [2.5, 97.5])
     return f"{low:.4f} to {high:.4f}"
-
-
-def at_least(goal: str, limit: float, value: float) -> Goal:
-    """A goal that a figure is to reach."""
-    return Goal(goal, limit, round(value, 4), value >= limit)
-
-
-def at_most(goal: str, limit: float, value: float) -> Goal:
-    """A goal that a figure is not to exceed."""
-    return Goal(f"{goal}, at most", limit, round(value, 4), value <= limit)

@@ -44,6 +44,10 @@ def line(user: str | None) -> Line:
     return Line(json.dumps(fields, separators=(",", ":")).encode(), 0, Delivery("m", {"a": "b"}, NOW))
 
 
+def one_user() -> frozenset[str]:
+    return frozenset({tombstone("gone", KEY)})
+
+
 def test_an_erased_users_event_is_refused_and_only_its_number_is_kept() -> None:
     admit = Admit(Tombstones(Source("gone"), KEY))
     outcome = admit([line("gone"), line("here"), line(None)], NOW)

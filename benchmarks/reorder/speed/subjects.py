@@ -1,6 +1,7 @@
-"""How fast the SQL tier is: features and scores of real and of ten million synthetic order lines, each in a process.
+"""Features and scores of real and of ten million synthetic order lines, each in a process.
 
-`python -m benchmarks.reorder.speed FILE SUBJECT DAY` runs one subject over a file of lines; prints seconds and memory.
+`python -m benchmarks.reorder.speed.subjects FILE SUBJECT DAY` runs one subject over a
+file of lines and prints seconds and memory.
 """
 
 import json
@@ -16,12 +17,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from benchmarks.reorder.sql_tier import AS_OF, connect_file, give_weights, reorders_statement
 from shopstream.ml_features.models.histories import Ints
 from shopstream.ml_features.models.reorder import DEFAULT_WEIGHTS
 from shopstream.schemas.live.purchase_lines import PurchaseLine
 from shopstream.schemas.live.reorders import Rhythms, reorders
-
-from .sql_tier import AS_OF, connect_file, give_weights, reorders_statement
 
 SYNTHETIC_LINES = 10_000_000
 MEMORY = "1600MB"
@@ -93,7 +93,7 @@ SUBJECTS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, date], None]] = {
 
 def run(file: Path, subject: str, as_of: date = AS_OF) -> dict[str, Any]:
     """Seconds and megabytes of a subject over a file, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.reorder.speed", str(file), subject, str(as_of)]
+    command = [sys.executable, "-m", "benchmarks.reorder.speed.subjects", str(file), subject, str(as_of)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

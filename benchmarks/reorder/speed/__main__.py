@@ -1,4 +1,4 @@
-"""`python -m benchmarks.reorder.measure_speed --data DIRECTORY`: the speed of the SQL tier, some three minutes."""
+"""`python -m benchmarks.reorder.speed --data DIRECTORY`: the speed of the SQL tier, some three minutes."""
 
 import sys
 import tempfile
@@ -9,20 +9,20 @@ import click
 import numpy as np
 from pyarrow import parquet
 
-from benchmarks.results import write
+from benchmarks.reorder.probabilities import Journey
+from benchmarks.reorder.sql_tier import AS_OF
+from benchmarks.reorder.tables import Measured
+from benchmarks.results import Rows, at_most, show, write
 from shopstream.schemas.live.reorders import Rhythms
 
-from . import speed
-from .probabilities import Journey
-from .sql_tier import AS_OF
-from .tables import Measured, Rows, at_most
+from . import subjects
 
 SPEED = "Order lines to scored pairs, in DuckDB on two cores, a process each"
 ONLINE = "One user's list of twenty after an order, from the user's lines, in Python"
 MOST_JOURNEY_SECONDS, MOST_BY_HAND, MOST_MEGABYTES, MOST_MICROSECONDS = 10.0, 1.5, 2048.0, 5000.0
 
 
-@click.command(epilog="Example: python -m benchmarks.reorder.measure_speed --data ../shared/data/orders")
+@click.command(epilog="Example: python -m benchmarks.reorder.speed --data ../shared/data/orders")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -32,11 +32,7 @@ MOST_JOURNEY_SECONDS, MOST_BY_HAND, MOST_MEGABYTES, MOST_MICROSECONDS = 10.0, 1.
 def main(data: Path) -> None:
     """Measure the speed of the SQL tier and of one user's update, and print the tables."""
     found = speed_tables(data)
-    for rows in found.tables.values():
-        for row in rows:
-            click.echo("  ".join(str(value) for value in row.values()))
-    for goal in found.goals:
-        click.echo(f"{'reached' if goal.holds else 'NOT reached'}: {goal.goal} {goal.measured} (goal {goal.limit})")
+    show(found.tables, found.goals)
     write("reorder-speed", "Reorder speed", found.tables, found.goals, packages=("duckdb", "sqlglot", "numpy"))
 
 
@@ -48,12 +44,12 @@ def speed_tables(directory: Path) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         real, synthetic = Path(folder) / "journey.parquet", Path(folder) / "synthetic.parquet"
         parquet.write_table(journey.purchases, real)
-        speed.write_synthetic(synthetic)
+        subjects.write_synthetic(synthetic)
         for title, file, lines, as_of in (
             ("The Complete Journey", real, len(journey.purchases), journey.last_day),
-            ("synthetic", synthetic, speed.SYNTHETIC_LINES, AS_OF),
+            ("synthetic", synthetic, subjects.SYNTHETIC_LINES, AS_OF),
         ):
-            found[title] = [speed.run(file, subject, as_of) for subject in speed.SUBJECTS]
+            found[title] = [subjects.run(file, subject, as_of) for subject in subjects.SUBJECTS]
             rows += [
                 {
                     "lines of": title,
@@ -63,10 +59,10 @@ def speed_tables(directory: Path) -> Measured:
                     "pairs": each["pairs"],
                     "peak memory, MB": f"{each['peak_mb']:,.0f}",
                 }
-                for subject, each in zip(speed.SUBJECTS, found[title], strict=True)
+                for subject, each in zip(subjects.SUBJECTS, found[title], strict=True)
             ]
     ours, plain = found["synthetic"]
-    micros = speed.online_updates(journey.lines_by_household(), Rhythms({}))
+    micros = subjects.online_updates(journey.lines_by_household(), Rhythms({}))
     online = [
         {
             "households": len(micros),
