@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDS = 5
 MOMENTS_A_BLOCK = 2000
 """Bounds the memory inputs take: some hundred pairs a moment, 94 inputs a pair."""
-ROUNDS = 300
+ROUNDS = 450
 SEEDS = (1, 2)
 """A model is the mean of one boosting a seed: what one says by the chance of its samples, the other does not."""
 
@@ -30,7 +30,7 @@ EARLIER_WEIGHT = 0.5
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "num_leaves": 63,
-    "learning_rate": 0.03,
+    "learning_rate": 0.02,
     "min_data_in_leaf": 200,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.7,
