@@ -4,7 +4,11 @@ from typing import TypeAlias
 
 from .consent_record import ConsentDecision
 from .customer_outlook import CustomerOutlook
+from .exploration import Exploration
+from .persona import Persona, PersonaName
+from .product_affinity import ProductAffinity
 from .product_day import ProductDay
+from .product_popularity import ProductPopularity
 from .product_rhythm import ProductRhythm
 from .profile import ChannelConversion, Profile
 from .purchase import Purchase
@@ -24,6 +28,10 @@ Feature: TypeAlias = (
     | ModelReorder
     | CustomerOutlook
     | Profile
+    | Persona
+    | ProductPopularity
+    | ProductAffinity
+    | Exploration
     | SearchOutcome
     | Session
     | ProductDay
@@ -40,6 +48,10 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
     ModelReorder,
     CustomerOutlook,
     Profile,
+    Persona,
+    ProductPopularity,
+    ProductAffinity,
+    Exploration,
     SearchOutcome,
     Session,
     ProductDay,
@@ -54,9 +66,14 @@ __all__ = [
     "ChannelConversion",
     "ConsentDecision",
     "CustomerOutlook",
+    "Exploration",
     "Feature",
     "ModelReorder",
+    "Persona",
+    "PersonaName",
+    "ProductAffinity",
     "ProductDay",
+    "ProductPopularity",
     "ProductPrediction",
     "ProductRhythm",
     "Profile",
