@@ -16,9 +16,9 @@ MOST_EXPLORATIONS = 30
 class Exploration(Record):
     """One user of `profiles` and one of the 30 available products the user may try first.
 
-    The score adds up four parts, each a share of 1: what everyone buys lately; half what goes in an order with, and
-    half what has the same buyers as, the 30 products the user bought most and last; and, the less the user has
-    bought, what sells in the categories the user buys and looks at.
+    The score adds up four parts, each a product's share of a whole: 1 of what everyone buys lately; 0.15 of what goes in
+    an order with, and 0.5 of what has the same buyers as, the 30 products the user bought most and last; and, the less
+    the user has bought, what sells in the categories the user buys and looks at.
     """
 
     as_of: date = Field(description="The day (UTC) up to whose end everything known is used; the partition.")
@@ -27,8 +27,19 @@ class Exploration(Record):
     category: Opaque | None = Field(None, description="Its category, as in `product_popularity`.")
     rank: int = Field(ge=1, le=MOST_EXPLORATIONS, description="Place by score, from 1.")
     score: float = Field(ge=0, description="The sum of the four parts.")
+    rate: float = Field(
+        ge=0,
+        description="How often it would be bought in 30 days if the products new to the user that are expected then, as "
+        "many as in the last 90 days, were bought by score.",
+    )
+    probability: float = Field(
+        ge=0,
+        lt=1,
+        description="Chance of buying it within 30 days, 0 to 1: 1 - exp(-caught * rate), where caught is how much was "
+        "bought of what was named 30 days before, as a share of its rates; near 0.1 where nothing was.",
+    )
     popular: float = Field(ge=0, le=1, description="Its share of what everyone bought lately.")
-    goes_with: float = Field(ge=0, le=0.5, description="The part of what goes with the user's products in an order.")
+    goes_with: float = Field(ge=0, le=0.15, description="The part of what goes with the user's products in an order.")
     same_buyers: float = Field(ge=0, le=0.5, description="The part of what has the same buyers as these.")
     in_category: float = Field(
         ge=0,

@@ -22,15 +22,37 @@ WITH bought AS (
   HAVING SUM(IF(status = 'placed', quantity, -quantity)) > 0
 ),
 
+aged AS (
+  SELECT
+    *,
+    (UNIX_MICROS(TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))) - UNIX_MICROS(ordered_at)) / 86400000000.0 AS age_days
+  FROM bought
+),
+
 own AS (
   SELECT
     user_id,
     product_id,
     MAX(category) AS category,
     COUNT(*) AS purchases,
-    SUM(POW(2, -(UNIX_MICROS(TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))) - UNIX_MICROS(ordered_at)) / 86400000000.0 / 21.0)) AS recent
-  FROM bought
+    SUM(POW(2, -age_days / 21.0)) AS recent,
+    MAX(age_days) AS first_age_days
+  FROM aged
   GROUP BY user_id, product_id
+),
+
+habits AS (
+  -- How many products new to the user were added in the last 90 days, those of the first order left out.
+  SELECT
+    user_id,
+    COUNTIF(first_age_days <= 90 AND first_age_days < known_days) AS new_products,
+    LEAST(MAX(known_days), 90) AS days
+  FROM (SELECT user_id, first_age_days, MAX(first_age_days) OVER (PARTITION BY user_id) AS known_days FROM own)
+  GROUP BY user_id
+),
+
+usual AS (
+  SELECT IFNULL(SUM(new_products) / SUM(days), 0.0) AS new_products_a_day FROM habits
 ),
 
 held AS (
@@ -109,11 +131,25 @@ interests AS (
 ),
 
 users AS (
-  SELECT profiles.user_id, IFNULL(MAX(held.products), 0) AS products
+  -- The habit of who has been known for a short time is drawn to that of everyone, by thirty days of it.
+  SELECT
+    profiles.user_id,
+    IFNULL(products, 0) AS products,
+    30 * (IFNULL(new_products, 0) + 30 * new_products_a_day) / (IFNULL(days, 0) + 30) AS expected_new_products
   FROM profiles
-  LEFT JOIN held ON profiles.user_id = held.user_id
+  LEFT JOIN (SELECT DISTINCT user_id, products FROM held) AS counted ON profiles.user_id = counted.user_id
+  LEFT JOIN habits ON profiles.user_id = habits.user_id
+  CROSS JOIN usual
   WHERE profiles.as_of = @as_of
-  GROUP BY profiles.user_id
+),
+
+calibration AS (
+  -- Most of what is new to a user is named by nobody's score. How much was bought of what was named thirty days ago says
+  -- how much; a tenth where nothing was named.
+  SELECT (IFNULL(SUM(IF(own.first_age_days < 30, 1, 0)), 0) + 10) / (IFNULL(SUM(rate), 0) + 100) AS caught
+  FROM explorations
+  LEFT JOIN own ON explorations.user_id = own.user_id AND explorations.product_id = own.product_id
+  WHERE explorations.as_of = DATE_SUB(@as_of, INTERVAL 30 DAY)
 ),
 
 considered AS (
@@ -134,12 +170,18 @@ parts AS (
     shelf.category,
     shelf.buyers,
     shelf.share AS popular,
-    IFNULL(0.5 * goes_with / SUM(goes_with) OVER (PARTITION BY considered.user_id), 0.0) AS goes_with,
-    IFNULL(0.5 * same_buyers / SUM(same_buyers) OVER (PARTITION BY considered.user_id), 0.0) AS same_buyers,
+    IF(
+      goes_with > 0, 0.15 * goes_with / SUM(goes_with) OVER (PARTITION BY considered.user_id), 0.0
+    ) AS goes_with,
+    IF(
+      same_buyers > 0, 0.5 * same_buyers / SUM(same_buyers) OVER (PARTITION BY considered.user_id), 0.0
+    ) AS same_buyers,
     IFNULL(interests.share * shelf.category_share, 0.0) / (1 + users.products) AS in_category,
     reasons.because_product_id,
     reasons.orders AS together_orders,
-    reasons.users AS together_users
+    reasons.users AS together_users,
+    users.products,
+    users.expected_new_products
   FROM considered
   INNER JOIN users ON considered.user_id = users.user_id
   INNER JOIN shelf ON considered.product_id = shelf.product_id
@@ -150,15 +192,23 @@ parts AS (
   WHERE own.product_id IS NULL
 ),
 
-placed AS (
+scored AS (
   SELECT
     *,
     popular + goes_with + same_buyers + in_category AS score,
-    ROW_NUMBER() OVER (
-      PARTITION BY user_id ORDER BY popular + goes_with + same_buyers + in_category DESC, product_id
-    ) AS place,
-    GREATEST(popular, goes_with, same_buyers, in_category) AS greatest_part
+    GREATEST(popular, goes_with, same_buyers, in_category) AS greatest_part,
+    -- What all products' scores add up to: what is popular 1, the parts of the user's products what they are.
+    1 + SUM(goes_with) OVER (PARTITION BY user_id) + SUM(same_buyers) OVER (PARTITION BY user_id) + 1 / (1 + products)
+      AS whole
   FROM parts
+),
+
+placed AS (
+  SELECT
+    *,
+    expected_new_products * score / whole AS rate,
+    ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY score DESC, product_id) AS place
+  FROM scored
 )
 
 SELECT
@@ -168,6 +218,8 @@ SELECT
   category,
   place AS `rank`,
   score,
+  rate,
+  1 - EXP(-caught * rate) AS probability,
   popular,
   goes_with,
   same_buyers,
@@ -183,4 +235,5 @@ SELECT
   together_users,
   buyers
 FROM placed
+CROSS JOIN calibration
 WHERE place <= 30

@@ -75,6 +75,14 @@ class Shop:
                 "purchases": 1,
                 "model_version": "v",
             },
+            "explorations": {
+                "product_id": "tea",
+                "rank": 1,
+                **dict.fromkeys(("score", "rate", "probability", "popular"), 0.5),
+                **dict.fromkeys(("goes_with", "same_buyers", "in_category"), 0.0),
+                "source": "popular",
+                "buyers": 1,
+            },
         }
         for name, row in values.items():
             place = f"{dataset_id(self._settings, Dataset.FEATURES)}.{name}"
