@@ -1,28 +1,16 @@
 """The command `shopstream-features`: parses, calls one function, prints its answer."""
 
-import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from itertools import product
-from pathlib import Path
-from random import SystemRandom
-from typing import TextIO
 
 import click
 
-from shopstream.schemas import SettingsError, Unavailable, read_settings
+from shopstream.schemas import SettingsError, Unavailable
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
-from shopstream.schemas.features import ProductPrediction
 
-from .catalog import FeatureTable, catalog, feature_table
-from .settings import FeatureSettings, refuse_redis
-
-_DAY = click.DateTime(["%Y-%m-%d"])
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+from .cli_jobs import backfill, check, run, train, training_set_command
+from .cli_parts import as_json_option, settings_in_force, show
+from .cli_users import decision, profile, recommend, reorders, session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,222 +24,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("tables", nargs=-1)
-@click.option("--as-of", type=_DAY, required=True, help="The day (UTC) up to whose end everything known is used.")
-@_as_json
-def run(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
-    """Compute TABLES (all when none is named) for one day; running again gives the same.
-
-    Tables by day are computed for the days before it too, so that what came late is in them. Queries are told for
-    whole windows: the table `queries` gets rows on the last day of one, and then stays as it is.
-
-    Example: shopstream-features run --as-of 2026-11-20
-    """
-    _run([(table, as_of.date(), None) for table in _named(tables)], as_json)
-
-
-@cli.command()
-@click.argument("tables", nargs=-1)
-@click.option("--from", "first", type=_DAY, required=True, help="The first day.")
-@click.option("--to", "last", type=_DAY, required=True, help="The last day.")
-@_as_json
-def backfill(tables: tuple[str, ...], first: datetime, last: datetime, as_json: bool) -> None:
-    """Compute TABLES (all when none is named) for every day from the first to the last.
-
-    Example: shopstream-features backfill --from 2026-10-01 --to 2026-11-20
-    """
-    if last < first:
-        raise SettingsError("--to is a day before --from")
-    chosen = _named(tables)
-    by_day = [table for table in chosen if table.place.days_per_run > 1]
-    days = [first.date() + timedelta(days=day) for day in range((last - first).days + 1)]
-    by_as_of = [table for table in chosen if table.place.days_per_run == 1]
-    _run(
-        [
-            # Tables by day take all days at once, and first: those by as_of read them.
-            *((table, last.date(), first.date()) for table in by_day),
-            *((table, day, None) for day, table in product(days, by_as_of)),
-        ],
-        as_json,
-    )
-
-
-@cli.command()
-@click.option("--as-of", type=_DAY, required=True, help="The day (UTC) up to whose end everything known is used.")
-@_as_json
-def train(as_of: datetime, as_json: bool) -> None:
-    """Train a model of the model tier, judge it beside the one in force, and put it in force unless it is worse.
-
-    Models are kept in MODELS_BUCKET. `shopstream-features run model_reorders` scores with the one in force. Exit
-    status 1 where the new model is worse and the old one stays.
-
-    Example: shopstream-features train --as-of 2026-11-20
-    """
-    from .model_reorders import train as train_model
-    from .warehouse import connect
-
-    settings = _settings()
-    report = partial(click.echo, err=True)
-    learned = train_model(connect(settings), settings, as_of.date(), datetime.now(UTC), report)
-    artefact, judged = learned.artefact, learned.judged
-    where_from = vars(artefact.provenance).items()
-    _print(
-        {
-            "version": artefact.version,
-            "promoted": judged.promoted,
-            "log_loss": judged.challenger,
-            "log_loss_of_the_champion": judged.champion,
-            **{name: str(value) if isinstance(value, date) else value for name, value in where_from},
-            "metrics": dict(artefact.metrics),
-        },
-        as_json,
-        lambda: [
-            f"{artefact.version} {judged}",
-            *(f"{name:>28}  {value:,.4f}" for name, value in artefact.metrics.items()),
-        ],
-    )
-    if not judged.promoted:
-        sys.exit(ExitStatus.FOUND)
-
-
-@cli.command()
-@click.argument("tables", nargs=-1)
-@click.option("--as-of", type=_DAY, required=True, help="The partition to be checked.")
-@_as_json
-def check(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
-    """Check what TABLES (all when none is named) hold for one day; exit status 1 where a check fails.
-
-    Example: shopstream-features check reorders --as-of 2026-11-20
-    """
-    from .job import check as check_table
-    from .warehouse import connect
-
-    settings = _settings()
-    client = connect(settings)
-    found = [
-        (table.name, finding)
-        for table in _named(tables)
-        for finding in check_table(client, settings, table, as_of.date())
-    ]
-    _print(
-        [{"table": name, "verdict": f.verdict, "meaning": f.meaning, "rows": f.rows} for name, f in found],
-        as_json,
-        lambda: [f"{finding.verdict}  {name}: {finding}" for name, finding in found] or ["every check holds"],
-    )
-    if any(finding.verdict == "fail" for _, finding in found):
-        sys.exit(ExitStatus.FOUND)
-
-
-@cli.command("training-set")
-@click.argument("tables", nargs=-1)
-@click.option("--as-of", type=_DAY, required=True, multiple=True, help="A date whose features are wanted; repeatable.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="FILE.ndjson or .gz.")
-@click.option("--users", type=click.File(), help="Only the users named in this file, one a line.")
-@_as_json
-def training_set_command(
-    tables: tuple[str, ...], as_of: tuple[datetime, ...], output: Path, users: TextIO | None, as_json: bool
-) -> None:
-    """Write a training set: TABLES as they were known on each date, joined, and what was bought 7 and 30 days after.
-
-    TABLES are some of reorders, customer_outlooks and profiles, all when none is named; with reorders a row is a user
-    and a product, otherwise a user. Who does not allow personalization is left out, a user_id becomes a keyed hash
-    with a salt drawn for this set and thrown away, and exact times are left out. With --users nothing is written
-    where one of them does not allow it.
-
-    Example: shopstream-features training-set --as-of 2026-10-01 --as-of 2026-10-15 --output october.ndjson.gz
-    """
-    from .training_set import TRAINING_TABLES, write_training_set
-    from .warehouse import connect
-
-    settings = _settings()
-    only = [line.strip() for line in users if line.strip()] if users else ()
-    chosen = [feature_table(name) for name in tables or TRAINING_TABLES]
-    days = sorted({day.date() for day in as_of})
-    today, chance = datetime.now(UTC).date(), SystemRandom().randbytes
-    done = write_training_set(connect(settings), settings, chosen, days, output, today=today, chance=chance, only=only)
-    _print(
-        {**vars(done), "output": str(output)},
-        as_json,
-        lambda: [f"{done.rows:,} rows of {done.users:,} users in {output}; {done.left_out:,} users do not allow it"],
-    )
-
-
-@cli.command()
-@click.argument("user")
-@_as_json
-def profile(user: str, as_json: bool) -> None:
-    """Show what the latest profile says of USER; exit status 1 where there is none.
-
-    Example: shopstream-features profile u-4711
-    """
-    from .reader import Features
-    from .warehouse import connect
-
-    settings = _settings()
-    served = Features(connect(settings), settings).profile(user)
-    if served is None:
-        _print(None, as_json, lambda: [f"no profile of {user}"])
-        sys.exit(ExitStatus.FOUND)
-    values = served.profile.model_dump(mode="json")
-    _print(
-        {**values, "source": served.source},
-        as_json,
-        lambda: [f"{name:>26}  {value}" for name, value in values.items()],
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many products.")
-@_as_json
-def reorders(user: str, k: int, as_json: bool) -> None:
-    """Show what USER will most probably buy again, the chance within 7 and 30 days, and when.
-
-    Example: shopstream-features reorders u-4711 --k 5
-    """
-    from .reader import Features
-    from .warehouse import connect
-
-    settings = _settings()
-    served = Features(connect(settings), settings).reorders(user, k)
-    rows = [reorder.model_dump(mode="json", exclude={"inputs"}) for reorder in served.reorders]
-    _print(
-        {"user_id": user, "as_of": str(served.as_of or "") or None, "source": served.source, "reorders": rows},
-        as_json,
-        lambda: [_reorder_line(reorder) for reorder in served.reorders] or [f"nothing to reorder for {user}"],
-    )
-
-
-@cli.command()
-@click.argument("user")
-@_as_json
-def session(user: str, as_json: bool) -> None:
-    """Show what USER has done in the latest session; exit status 1 where the last three days have none.
-
-    Sessions are kept live only while the streaming job runs with LIVE_FEATURES_ENABLED=true.
-
-    Example: shopstream-features session u-4711
-    """
-    from .reader import Features
-    from .warehouse import connect
-
-    settings = _settings()
-    found = Features(connect(settings), settings).session(user)
-    if found is None:
-        _print(None, as_json, lambda: [f"no session of {user}"])
-        sys.exit(ExitStatus.FOUND)
-    values = found.model_dump(mode="json")
-    _print(values, as_json, lambda: [f"{name:>26}  {value}" for name, value in values.items()])
-
-
-def _reorder_line(reorder: ProductPrediction) -> str:
-    soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
-    chances = f"{soon}{reorder.probability:6.1%}"
-    return f"{reorder.rank:>4}  {chances}  {reorder.next_in_words:<28}  {reorder.product_id}  {reorder.category or ''}"
-
-
-@cli.command()
-@_as_json
+@as_json_option
 def doctor(as_json: bool) -> None:
     """Show every setting in force and the latest date of each feature table; exit status 1 where one is missing.
 
@@ -260,9 +33,9 @@ def doctor(as_json: bool) -> None:
     from .doctor import findings
     from .warehouse import connect
 
-    settings = _settings()
+    settings = settings_in_force()
     found = findings(connect(settings), settings)
-    _print(
+    show(
         {"settings": shown(settings), "findings": found},
         as_json,
         lambda: [
@@ -274,37 +47,8 @@ def doctor(as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
 
 
-def _settings() -> FeatureSettings:
-    settings = read_settings(FeatureSettings, os.environ)
-    refuse_redis(settings)
-    return settings
-
-
-def _named(tables: Sequence[str]) -> list[FeatureTable]:
-    chosen = {feature_table(name).name for name in tables}
-    return [table for name, table in catalog().items() if not chosen or name in chosen]
-
-
-def _run(runs: Iterable[tuple[FeatureTable, date, date | None]], as_json: bool) -> None:
-    from .job import run as run_table
-    from .warehouse import connect
-
-    settings = _settings()
-    client = connect(settings)
-
-    for table, as_of, first_day in runs:
-        result = run_table(client, settings, table, as_of, datetime.now(UTC), first_day=first_day)
-        warnings = [str(finding) for finding in result.warnings]
-        row = {"table": result.table, "as_of": str(result.as_of), "rows": result.rows, "seconds": result.seconds}
-        line = f"{result.as_of}  {result.table:16} {result.rows:>10,} rows {result.seconds:>8.2f} s"
-        # One line each as it is done: a back-fill takes long.
-        click.echo(json.dumps({**row, "warnings": warnings}) if as_json else line)
-        for warning in warnings:
-            click.echo(f"warn  {result.table}: {warning}", err=True)
-
-
-def _print(value: object, as_json: bool, lines: Callable[[], list[str]]) -> None:
-    click.echo(json.dumps(value) if as_json else "\n".join(lines()))
+for command in (run, backfill, train, check, training_set_command, profile, reorders, session, recommend, decision):
+    cli.add_command(command)
 
 
 def main() -> None:

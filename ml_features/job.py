@@ -11,7 +11,8 @@ from google.cloud import bigquery
 from pydantic import BaseModel
 
 from shopstream.schemas.quality_result import QualityResult
-from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
+from shopstream.schemas.table import Table
+from shopstream.schemas.warehouse import DECISIONS, QUALITY_RESULTS, dataset_id
 
 from . import model_reorders
 from .anonymise import told_queries
@@ -37,6 +38,9 @@ FINISHED: Mapping[str, Finish] = {
 Fill = Callable[[bigquery.Client, FeatureSettings, FeatureTable, Days, bigquery.Table], None]
 FILLED: Mapping[str, Fill] = {"model_reorders": model_reorders.fill}
 """Tables whose candidate is filled otherwise than by the query."""
+
+FORGOTTEN_WITH: Mapping[str, Sequence[Table]] = {"explorations": (DECISIONS.table,)}
+"""Tables that no job fills, and with whose run the rows of who withdrew go."""
 
 
 class CheckFailed(Exception):
@@ -100,8 +104,9 @@ def run(
                     f"{table.name} for {as_of} was not replaced: " + "; ".join(str(finding) for finding in broken)
                 )
             _replace(client, settings, table, days, candidate)
-    if table.place.purpose is not None:
-        forget_withdrawn(client, settings, table)
+    for place in (table.place, *FORGOTTEN_WITH.get(table.name, ())):
+        if place.purpose is not None:
+            forget_withdrawn(client, settings, place)
     rows = _count(client, settings, table, days)
     return RunResult(table.name, as_of, rows, round(time.perf_counter() - started, 3), tuple(found))
 
@@ -115,11 +120,11 @@ def days_of(table: FeatureTable, as_of: date, first_day: date | None = None) -> 
 
 def check(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, as_of: date) -> list[Finding]:
     """The checks that the stored partition breaks."""
-    stored = f"SELECT * FROM `{_place(settings, table)}` WHERE {table.place.partition_by} = @as_of"  # noqa: S608 - our names
+    stored = f"SELECT * FROM `{_place(settings, table.place)}` WHERE {table.place.partition_by} = @as_of"  # noqa: S608 - our names
     return _judge(client, settings, table, Days(as_of, as_of), stored)
 
 
-def forget_withdrawn(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable) -> None:
+def forget_withdrawn(client: bigquery.Client, settings: FeatureSettings, table: Table) -> None:
     """Delete the rows, of every day, of users who do not allow what the table is for.
 
     Raises:
@@ -131,13 +136,13 @@ def forget_withdrawn(client: bigquery.Client, settings: FeatureSettings, table: 
         which = "NOT IN (SELECT user_id FROM consent_states WHERE granted"
     statement = (
         f"DELETE FROM `{_place(settings, table)}` "  # noqa: S608 - our own names
-        f"WHERE user_id IS NOT NULL AND user_id {which} AND purpose = '{table.place.purpose}')"
+        f"WHERE user_id IS NOT NULL AND user_id {which} AND purpose = '{table.purpose}')"
     )
     ask(client, settings, statement)
 
 
-def _place(settings: FeatureSettings, table: FeatureTable) -> str:
-    return f"{dataset_id(settings, table.place.dataset)}.{table.name}"
+def _place(settings: FeatureSettings, table: Table) -> str:
+    return f"{dataset_id(settings, table.dataset)}.{table.name}"
 
 
 @contextmanager
@@ -148,8 +153,8 @@ def _candidate(
 
     def make() -> bigquery.Table:
         with translated():
-            schema = client.get_table(_place(settings, table), timeout=REQUEST_SECONDS, retry=None).schema
-            made = bigquery.Table(f"{_place(settings, table)}_candidate_{as_of:%Y%m%d}", schema=schema)
+            schema = client.get_table(_place(settings, table.place), timeout=REQUEST_SECONDS, retry=None).schema
+            made = bigquery.Table(f"{_place(settings, table.place)}_candidate_{as_of:%Y%m%d}", schema=schema)
             made.expires = now + timedelta(hours=CANDIDATE_HOURS)
             client.delete_table(made, not_found_ok=True, timeout=REQUEST_SECONDS, retry=None)
             return client.create_table(made, timeout=REQUEST_SECONDS, retry=None)
@@ -229,7 +234,7 @@ def _replace(
     because the emulator hands parameters to the first statement of a script only.
     """
     names = ", ".join(f"`{name}`" for name in table.columns)
-    place = _place(settings, table)
+    place = _place(settings, table.place)
     between = f"BETWEEN DATE '{days.first.isoformat()}' AND DATE '{days.last.isoformat()}'"
     statement = (
         "BEGIN TRANSACTION;\n"  # noqa: S608 - our own names
@@ -242,7 +247,7 @@ def _replace(
 
 def _count(client: bigquery.Client, settings: FeatureSettings, table: FeatureTable, days: Days) -> int:
     statement = (
-        f"SELECT COUNT(*) AS row_count FROM `{_place(settings, table)}` "  # noqa: S608 - our own names
+        f"SELECT COUNT(*) AS row_count FROM `{_place(settings, table.place)}` "  # noqa: S608 - our own names
         f"WHERE {table.place.partition_by} BETWEEN @first_day AND @as_of"
     )
     return int(ask(client, settings, statement, parameters(settings, days, statement))[0]["row_count"])

@@ -35,6 +35,9 @@ class FeatureSettings(CloudSettings, RedisSettings):
         None,
         description="Where a Beam batch keeps its files while it runs, gs:// for Dataflow; unset for the system's own.",
     )
+    decisions_kept: bool = Field(
+        True, description="Whether every list served is kept in `decisions`, to be looked up and decided again."
+    )
     aggregates_minimum_users: int = Field(
         20, ge=2, description="Aggregates tell of a query only if so many users searched for it in the window."
     )

@@ -25,6 +25,7 @@ STATEMENT_SECONDS = 600.0
 ATTEMPTS = 4
 
 Parameter: TypeAlias = bigquery.ScalarQueryParameter
+AnyParameter: TypeAlias = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
 Row = dict[str, Any]
 
 _TRY_LATER = (
@@ -65,7 +66,7 @@ def retrying(*, sleep: Callable[[float], None] = time.sleep) -> Retrying:
 
 
 def ask(
-    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter] = ()
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[AnyParameter] = ()
 ) -> list[Row]:
     """The rows a statement gives; its unqualified names are views and tables of the views dataset.
 
@@ -80,13 +81,13 @@ def ask(
 
 
 def _ask_once(
-    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter]
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[AnyParameter]
 ) -> list[Row]:
     return [dict(row.items()) for row in rows_of(client, settings, statement, parameters)]
 
 
 def rows_of(
-    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[Parameter] = ()
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[AnyParameter] = ()
 ) -> Iterator[Any]:
     """Like ask, but a row at a time, by name or place: for more rows than a list of dictionaries should hold.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .bigquery_schema import Column, columns_of, contract_hash
+from .decision import Decision
 from .environment import CloudSettings
 from .erasure import ErasedNumber, Erasure
 from .events import EVENT_TYPES
@@ -75,6 +76,8 @@ LIVE_REORDERS = WarehouseTable(
 
 LIVE_SESSIONS = WarehouseTable(LiveSession.table, tuple(columns_of(LiveSession)), (LiveSession.__doc__ or "").strip())
 
+DECISIONS = WarehouseTable(Decision.table, tuple(columns_of(Decision)), (Decision.__doc__ or "").strip())
+
 ALL_TABLES: tuple[WarehouseTable, ...] = (
     *RAW_TABLES.values(),
     *STABLE_TABLES.values(),
@@ -86,6 +89,7 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     *FEATURES.values(),
     LIVE_REORDERS,
     LIVE_SESSIONS,
+    DECISIONS,
 )
 
 

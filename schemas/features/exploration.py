@@ -16,9 +16,9 @@ MOST_EXPLORATIONS = 30
 class Exploration(Record):
     """One user of `profiles` and one of the 30 available products the user may try first.
 
-    The score adds up four parts, each a product's share of a whole: 1 of what everyone buys lately; 0.15 of what goes in
-    an order with, and 0.5 of what has the same buyers as, the 30 products the user bought most and last; and, the less
-    the user has bought, what sells in the categories the user buys and looks at.
+    The score adds up four parts, each a product's share of a whole: 1 of what everyone buys lately; 0.15 of what goes
+    in an order with, and 0.5 of what has the same buyers as, the 30 products the user bought most and last; and, the
+    less the user has bought, what sells in the categories the user buys and looks at.
     """
 
     as_of: date = Field(description="The day (UTC) up to whose end everything known is used; the partition.")
@@ -29,8 +29,8 @@ class Exploration(Record):
     score: float = Field(ge=0, description="The sum of the four parts.")
     rate: float = Field(
         ge=0,
-        description="How often it would be bought in 30 days if the products new to the user that are expected then, as "
-        "many as in the last 90 days, were bought by score.",
+        description="How often it would be bought in 30 days if the products new to the user that are expected then, "
+        "as many as in the last 90 days, were bought by score.",
     )
     probability: float = Field(
         ge=0,

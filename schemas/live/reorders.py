@@ -228,6 +228,15 @@ def _within(pair: _Pair, user: Mapping[str, float], categories: Mapping[str, tup
     }
 
 
+def chance(weights: Mapping[str, float], inputs: Mapping[str, float]) -> float:
+    """The probability of buying again, by the weights of one horizon.
+
+    Raises:
+        KeyError: A weight is missing.
+    """
+    return 1 / (1 + exp(-_log_odds(weights, inputs)))
+
+
 def _log_odds(weights: Mapping[str, float], inputs: Mapping[str, float]) -> float:
     return weights[INTERCEPT] + sum(weights[name] * value for name, value in inputs.items())
 

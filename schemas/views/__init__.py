@@ -1,7 +1,7 @@
 """Every view there is, derived from the tables or written in a file of its own."""
 
 from ..table import Dataset
-from ..warehouse import FEATURES, LIVE_REORDERS, LIVE_SESSIONS, QUALITY_RESULTS, RAW_TABLES
+from ..warehouse import DECISIONS, FEATURES, LIVE_REORDERS, LIVE_SESSIONS, QUALITY_RESULTS, RAW_TABLES
 from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
 from .exports import SHAPES
 from .files import view_in_file
@@ -37,6 +37,7 @@ ALL_VIEWS: tuple[View, ...] = (
     *(as_it_is(table) for table in FEATURES.values() if table.table.dataset is not Dataset.PRIVACY),
     as_it_is(LIVE_REORDERS),
     as_it_is(LIVE_SESSIONS),
+    as_it_is(DECISIONS),
     *PEOPLES_VIEWS,
     *EXPORTS,
     balance(),

@@ -54,6 +54,8 @@ MAY_READ_THE_CLOCK = {
     "capture/cli.py",
     "deploy/local/demo.py",
     "ml_features/cli.py",
+    "ml_features/cli_jobs.py",
+    "ml_features/cli_users.py",
     "pipeline/clock.py",
 }
 

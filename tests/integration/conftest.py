@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -59,7 +60,13 @@ def drop_datasets(client: bigquery.Client, settings: CloudSettings) -> None:
 @pytest.fixture
 def warehouse(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """Datasets, tables, views, topic and subscription that no other test sees."""
-    name = own_name(request)
+    with made_warehouse(stack, own_name(request)) as made:
+        yield made
+
+
+@contextmanager
+def made_warehouse(stack: LocalStack, name: str) -> Iterator[Warehouse]:
+    """Datasets, tables, views, topic and subscription of this name, gone afterwards."""
     environment = {
         **stack.environment,
         "BIGQUERY_DATASET": name,

@@ -48,6 +48,17 @@ def settings(warehouse: "Warehouse") -> FeatureSettings:
 @pytest.fixture
 def run_table(warehouse: "Warehouse", settings: FeatureSettings) -> Run:
     """Runs one table for one day; `now` is after every day a test asks for."""
+    return runner(warehouse, settings)
+
+
+@pytest.fixture
+def load_baskets(warehouse: "Warehouse", settings: FeatureSettings) -> Load:
+    """Puts baskets into `purchases` with one load job, each known when it was bought."""
+    return loader(warehouse, settings)
+
+
+def runner(warehouse: "Warehouse", settings: FeatureSettings) -> Run:
+    """What runs one table of this warehouse."""
 
     def run_one(name: str, as_of: date) -> RunResult:
         return run(warehouse.client, settings, feature_table(name), as_of, datetime.now(UTC))
@@ -55,9 +66,8 @@ def run_table(warehouse: "Warehouse", settings: FeatureSettings) -> Run:
     return run_one
 
 
-@pytest.fixture
-def load_baskets(warehouse: "Warehouse", settings: FeatureSettings) -> Load:
-    """Puts baskets into `purchases` with one load job, each known when it was bought."""
+def loader(warehouse: "Warehouse", settings: FeatureSettings) -> Load:
+    """What puts baskets into this warehouse."""
 
     def load(baskets: Sequence[Basket]) -> None:
         rows: list[dict[str, Any]] = [

@@ -1,0 +1,153 @@
+"""The commands that read: what the tables say of one user, and what the user is shown."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import get_args
+
+import click
+
+from shopstream.schemas.decision import Decision, DecisionKind
+from shopstream.schemas.exit_status import ExitStatus
+from shopstream.schemas.features import ProductPrediction
+
+from .cli_parts import as_json_option, settings_in_force, show
+
+
+@click.command()
+@click.argument("user")
+@as_json_option
+def profile(user: str, as_json: bool) -> None:
+    """Show what the latest profile says of USER; exit status 1 where there is none.
+
+    Example: shopstream-features profile u-4711
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    served = Features(connect(settings), settings).profile(user)
+    if served is None:
+        show(None, as_json, lambda: [f"no profile of {user}"])
+        sys.exit(ExitStatus.FOUND)
+    values = served.profile.model_dump(mode="json")
+    show(
+        {**values, "source": served.source},
+        as_json,
+        lambda: [f"{name:>26}  {value}" for name, value in values.items()],
+    )
+
+
+@click.command()
+@click.argument("user")
+@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many products.")
+@as_json_option
+def reorders(user: str, k: int, as_json: bool) -> None:
+    """Show what USER will most probably buy again, the chance within 7 and 30 days, and when.
+
+    Example: shopstream-features reorders u-4711 --k 5
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    served = Features(connect(settings), settings).reorders(user, k)
+    rows = [reorder.model_dump(mode="json", exclude={"inputs"}) for reorder in served.reorders]
+    show(
+        {"user_id": user, "as_of": str(served.as_of or "") or None, "source": served.source, "reorders": rows},
+        as_json,
+        lambda: [_reorder_line(reorder) for reorder in served.reorders] or [f"nothing to reorder for {user}"],
+    )
+
+
+@click.command()
+@click.argument("user")
+@as_json_option
+def session(user: str, as_json: bool) -> None:
+    """Show what USER has done in the latest session; exit status 1 where the last three days have none.
+
+    Sessions are kept live only while the streaming job runs with LIVE_FEATURES_ENABLED=true.
+
+    Example: shopstream-features session u-4711
+    """
+    from .reader import Features
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    found = Features(connect(settings), settings).session(user)
+    if found is None:
+        show(None, as_json, lambda: [f"no session of {user}"])
+        sys.exit(ExitStatus.FOUND)
+    values = found.model_dump(mode="json")
+    show(values, as_json, lambda: [f"{name:>26}  {value}" for name, value in values.items()])
+
+
+@click.command()
+@click.argument("user")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(DecisionKind)),
+    default="next_basket",
+    show_default=True,
+    help="What list: the next basket, what was bought before, what is new, or what goes with the cart.",
+)
+@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 100), help="How many products.")
+@click.option("--cart", multiple=True, help="A product in the cart; repeatable. Without it, that of the live session.")
+@as_json_option
+def recommend(user: str, kind: DecisionKind, k: int, cart: tuple[str, ...], as_json: bool) -> None:
+    """Decide what USER is shown, and say why; kept under the identity it prints, for `decision`.
+
+    Example: shopstream-features recommend u-4711 --kind goes_with_cart --cart p-12
+    """
+    from .decisions.recommender import Recommender
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    recommender = Recommender(connect(settings), settings)
+    found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
+    show(found.model_dump(mode="json", exclude={"facts"}), as_json, lambda: _decision_lines(found))
+
+
+@click.command()
+@click.argument("decision_id")
+@as_json_option
+def decision(decision_id: str, as_json: bool) -> None:
+    """Show a decision that was kept, and decide it again from its facts; exit status 1 where that differs.
+
+    Example: shopstream-features decision 5f1d0c6b2e9a4c7d8b3f0a1e2d3c4b5a
+    """
+    from .decisions.recommender import Recommender
+    from .decisions.trace import decided_again, decision_id_of
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    found = Recommender(connect(settings), settings).decision(decision_id)
+    if found is None:
+        show(None, as_json, lambda: [f"no decision {decision_id}, or it is older than 90 days or erased"])
+        sys.exit(ExitStatus.FOUND)
+    again = decided_again(found)
+    same = (again.items, again.rules) == (found.items, found.rules) and decision_id_of(found) == decision_id
+    shown_facts = {**found.model_dump(mode="json"), "facts": json.loads(found.facts), "decided_again": same}
+    show(
+        shown_facts,
+        as_json,
+        lambda: [*_decision_lines(found), "decided again from its facts: " + ("the same" if same else "NOT the same")],
+    )
+    if not same:
+        sys.exit(ExitStatus.FOUND)
+
+
+def _decision_lines(found: Decision) -> list[str]:
+    of = [f"{name} {value}" for name, value in (("as of", found.as_of), ("by", found.model_version)) if value]
+    consent = "" if found.persona is None else f", {found.persona}"
+    return [
+        f"{found.kind} {', '.join(of)}, consent {found.consent}{consent}; decision {found.decision_id}",
+        *(f"{item.rank:>4}  {item.score:>6.3f}  {item.product_id}  {item.reason}" for item in found.items),
+        *(f"      rule {rule}" for rule in found.rules),
+    ]
+
+
+def _reorder_line(reorder: ProductPrediction) -> str:
+    soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
+    chances = f"{soon}{reorder.probability:6.1%}"
+    return f"{reorder.rank:>4}  {chances}  {reorder.next_in_words:<28}  {reorder.product_id}  {reorder.category or ''}"
