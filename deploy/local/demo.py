@@ -95,7 +95,7 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
             with progress.step("Feature jobs"):
                 as_of = make_features(walk.client, features, datetime.now(UTC), progress.show)
                 progress.show(f"as of {as_of}" if as_of else "nothing was bought")
-            customers = best_customers(walk.client, features, as_of) if as_of else []
+            customers = best_customers(walk.client, features, as_of, datetime.now(UTC)) if as_of else []
             insight = search_insight(walk.client, features, as_of) if as_of else None
             if as_of:
                 progress.show("dashboard")

@@ -8,12 +8,14 @@ from datetime import date, datetime, timedelta
 from google.cloud import bigquery
 
 from shopstream.ml_features.catalog import catalog, feature_table
+from shopstream.ml_features.decisions.recommender import Recommender
 from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
+from shopstream.schemas.decision import Decision
 from shopstream.schemas.features import ModelReorder, Profile, Reorder
 from shopstream.schemas.live.reorders import HORIZON_DAYS
 
@@ -21,7 +23,8 @@ from .complete_journey import Basket
 from .simulation import user_id
 
 _K = 10
-_REORDERS_SHOWN = 5
+_REORDERS_SHOWN = 3
+_RECOMMENDED = 8
 _BY_ARRIVAL = ("consent_record", "purchases")
 """Filled for the days events arrived; the other tables for the days they describe."""
 
@@ -40,6 +43,7 @@ class Customer:
 
     profile: Profile
     reorders: tuple[Reorder | ModelReorder, ...]
+    next_basket: Decision
     product_names: Mapping[str, str]
     """Names of those products that the catalogue knows."""
 
@@ -72,17 +76,19 @@ def make_features(
     return as_of
 
 
-def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date) -> list[Customer]:
-    """The three with most orders, as the reader serves them."""
-    reader = Features(client, settings)
+def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date, now: datetime) -> list[Customer]:
+    """The three with most orders, as the reader serves them, and what they are shown."""
+    reader, recommender = Features(client, settings), Recommender(client, settings)
     names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
     found = []
     for row in ask(client, settings, _CUSTOMERS, [Parameter("as_of", "DATE", as_of)]):
         served = reader.profile(row["user_id"])
         if served is not None:
             reorders = reader.reorders(row["user_id"], _REORDERS_SHOWN).reorders
-            shown = {reorder.product_id for reorder in reorders}
-            found.append(Customer(served.profile, reorders, {key: name for key, name in names.items() if key in shown}))
+            decision = recommender.recommend(row["user_id"], "next_basket", now, k=_RECOMMENDED)
+            shown = {each.product_id for each in (*reorders, *decision.items)}
+            shown_names = {product_id: name for product_id, name in names.items() if product_id in shown}
+            found.append(Customer(served.profile, reorders, decision, shown_names))
     return found
 
 

@@ -43,6 +43,11 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
                 f"last {reorder.days_since_last or 0:.0f} days before",
                 file=out,
             )
+        decision = customer.next_basket
+        print(f"   next basket, and why (persona {decision.persona}; decision {decision.decision_id}):", file=out)
+        for item in decision.items:
+            name = customer.product_names.get(item.product_id, item.product_id)
+            print(f"   {item.score:>6.1%}  {name:<26.26} {item.reason}", file=out)
 
 
 def _habits(profile: Profile, searches_are: str) -> str:

@@ -35,8 +35,8 @@ class Exploration(Record):
     probability: float = Field(
         ge=0,
         lt=1,
-        description="Chance of buying it within 30 days, 0 to 1: 1 - exp(-caught * rate), where caught is how much was "
-        "bought of what was named 30 days before, as a share of its rates; near 0.1 where nothing was.",
+        description="Chance of buying it within 30 days, 0 to 1: caught * (1 - exp(-rate)), where caught is how much "
+        "was bought of what was named 30 days before, by the sum of its 1 - exp(-rate); 0.1 where nothing was named.",
     )
     popular: float = Field(ge=0, le=1, description="Its share of what everyone bought lately.")
     goes_with: float = Field(ge=0, le=0.15, description="The part of what goes with the user's products in an order.")

@@ -14,7 +14,9 @@ from packaging.utils import canonicalize_name
 from deploy.dashboards.grafana import dashboard
 from deploy.reference import collector_document, counters_page, settings_page
 from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
+from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
 from shopstream.schemas.data_dictionary import json_schemas, render, render_views
+from shopstream.schemas.decision import Decision
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("capture", "features", "pipeline")
@@ -116,6 +118,18 @@ def test_the_lock_meets_every_declared_dependency() -> None:
         version = locked.get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} is not locked: run `make lock`"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement}, {version}: run `make lock`"
+
+
+def test_the_decision_that_is_explained_is_a_real_one() -> None:
+    page = (ROOT / "docs/decisions-explained.md").read_text()
+    decision = Decision.model_validate_json((ROOT / "docs/examples/decision.json").read_text())
+    again = decided_again(decision)
+    assert (again.items, again.rules) == (decision.items, decision.rules)
+    assert decision_id_of(decision) == decision.decision_id
+    rows = [f"| {item.rank} | {item.product_id} | {item.score:.4f} | {item.reason} |" for item in decision.items]
+    assert [row for row in rows if row not in page] == []
+    assert decision.decision_id in page
+    assert [rule for rule in decision.rules if f"`{rule}`" not in page] == []
 
 
 def test_every_gauge_of_capture_stands_on_its_page() -> None:

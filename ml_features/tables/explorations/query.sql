@@ -146,7 +146,9 @@ users AS (
 calibration AS (
   -- Most of what is new to a user is named by nobody's score. How much was bought of what was named thirty days ago says
   -- how much; a tenth where nothing was named.
-  SELECT (IFNULL(SUM(IF(own.first_age_days < 30, 1, 0)), 0) + 10) / (IFNULL(SUM(rate), 0) + 100) AS caught
+  SELECT
+    LEAST((IFNULL(SUM(IF(own.first_age_days < 30, 1, 0)), 0) + 10) / (IFNULL(SUM(1 - EXP(-rate)), 0) + 100), 0.99)
+      AS caught
   FROM explorations
   LEFT JOIN own ON explorations.user_id = own.user_id AND explorations.product_id = own.product_id
   WHERE explorations.as_of = DATE_SUB(@as_of, INTERVAL 30 DAY)
@@ -219,7 +221,7 @@ SELECT
   place AS `rank`,
   score,
   rate,
-  1 - EXP(-caught * rate) AS probability,
+  caught * (1 - EXP(-rate)) AS probability,
   popular,
   goes_with,
   same_buyers,
