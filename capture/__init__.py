@@ -18,7 +18,7 @@ from types import ModuleType
 
 from shopstream.schemas import SettingsError, read_settings
 
-from .adapters import interaction, item, order, search
+from .adapters import exposure, interaction, item, order, search
 from .backends import BackendOn, backends_on
 from .breaker import Breaker
 from .capture import Capture
@@ -48,6 +48,7 @@ __all__ = [
     "context",
     "current_search",
     "exit_on_sigterm",
+    "exposure",
     "interaction",
     "item",
     "open_capture",

@@ -107,5 +107,10 @@ def order(
     )
 
 
+def exposure(*, experiment: str, variant: str, decision_id: str | None = None, **envelope: object) -> Fields:
+    """A shopper was shown this variant, as `shopstream.schemas.experiment.assigned` gives it."""
+    return _given(envelope, event_type="exposure", experiment=experiment, variant=variant, decision_id=decision_id)
+
+
 def _given(envelope: Mapping[str, object], **fields: object) -> Fields:
     return {name: value for name, value in {**envelope, **fields}.items() if value is not None}

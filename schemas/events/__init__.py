@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ..envelope import Event
 from .consent import Consent
+from .exposure import Exposure
 from .interaction import Interaction
 from .ledger_entry import LEDGER_ENTRY, LedgerEntry, Refused, Sent
 from .order import Order, OrderItem
@@ -14,7 +15,7 @@ from .search import Filter, Intent, Search, SearchResult
 from .voice import Turn, Voice
 
 AnyEvent = Annotated[
-    Search | Interaction | Order | Voice | Consent | Product | LedgerEntry, Field(discriminator="event_type")
+    Search | Interaction | Order | Voice | Consent | Product | Exposure | LedgerEntry, Field(discriminator="event_type")
 ]
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -27,6 +28,7 @@ __all__ = [
     "LEDGER_ENTRY",
     "AnyEvent",
     "Consent",
+    "Exposure",
     "Filter",
     "Intent",
     "Interaction",

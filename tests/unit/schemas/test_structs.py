@@ -56,6 +56,12 @@ WHOLE: dict[str, dict[str, Any]] = {
         "turns": [{"role": "user", "text": "milk", "offset_ms": 0}],
         "query_ids": ["q-1"],
     },
+    "exposure": {
+        "event_type": "exposure",
+        "experiment": "new-reorders",
+        "variant": "model",
+        "decision_id": "df8fd4bcf5b04c8923d4563e1264670e",
+    },
     "consent": {"user_id": "u", "purpose": "analytics", "granted": True, "policy_version": "3"},
     "product": {
         "product_id": "a",

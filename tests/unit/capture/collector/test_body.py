@@ -106,12 +106,12 @@ def test_any_bytes_are_events_or_a_refusal(body: bytes) -> None:
 
 def test_gzip_is_inflated() -> None:
     body = orjson.dumps({"a": "b" * 1000})
-    assert inflate(gzip.compress(body), "gzip", MOST) == body
+    assert inflate(gzip.compress(body, mtime=0), "gzip", MOST) == body
     assert inflate(body, "", MOST) == inflate(body, "identity", MOST) == body
 
 
 def test_a_bomb_is_not_inflated() -> None:
-    bomb = gzip.compress(b" " * 50_000_000)
+    bomb = gzip.compress(b" " * 50_000_000, mtime=0)
     assert len(bomb) < MOST / 10
     with pytest.raises(Refusal) as refused:
         inflate(bomb, "gzip", MOST)
@@ -119,12 +119,12 @@ def test_a_bomb_is_not_inflated() -> None:
 
 
 def test_exactly_what_is_allowed_is_inflated() -> None:
-    assert len(inflate(gzip.compress(b" " * MOST), "gzip", MOST)) == MOST
+    assert len(inflate(gzip.compress(b" " * MOST, mtime=0), "gzip", MOST)) == MOST
     with pytest.raises(Refusal):
         inflate(gzip.compress(b" " * (MOST + 1)), "gzip", MOST)
 
 
-WHOLE = gzip.compress(b"{}")
+WHOLE = gzip.compress(b"{}", mtime=0)
 
 
 BROKEN = WHOLE[:10] + b"\xff\xff" + WHOLE[12:]
