@@ -8,6 +8,7 @@ from shopstream.schemas import SettingsError, Unavailable
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 
+from .cli_experiments import experiment
 from .cli_jobs import backfill, check, run, train, training_set_command
 from .cli_parts import as_json_option, settings_in_force, show
 from .cli_users import decision, profile, recommend, reorders, session
@@ -47,7 +48,19 @@ def doctor(as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
 
 
-for command in (run, backfill, train, check, training_set_command, profile, reorders, session, recommend, decision):
+for command in (
+    run,
+    backfill,
+    train,
+    check,
+    training_set_command,
+    profile,
+    reorders,
+    session,
+    recommend,
+    decision,
+    experiment,
+):
     cli.add_command(command)
 
 

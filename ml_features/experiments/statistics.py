@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, inf, log, sqrt
+from statistics import NormalDist
 
-from scipy.stats import chisquare, norm
+from scipy.stats import chisquare
 
+_NORMAL = NormalDist()
 CONFIDENCE = 0.95
-_FIXED_WIDTH = float(norm.ppf((1 + CONFIDENCE) / 2))
-"""Half the width of an interval that is looked at once, in standard deviations of the mean."""
 SAMPLE_RATIO_ALPHA = 0.001
 """Groups as uneven as this by chance alone only once in a thousand experiments are not dealt out as planned."""
 
@@ -62,7 +62,9 @@ class Lift:
     """Holds only if looked at once, at the planned number of users."""
 
 
-def lift(control: Group, variant: Group, *, control_share: float, planned_users: int) -> Lift:
+def lift(
+    control: Group, variant: Group, *, control_share: float, planned_users: int, alpha: float = 1 - CONFIDENCE
+) -> Lift:
     """The variant beside the control.
 
     Args:
@@ -70,6 +72,7 @@ def lift(control: Group, variant: Group, *, control_share: float, planned_users:
         variant: Likewise.
         control_share: Of the users of both, the share that gets the control, as planned, 0 to 1.
         planned_users: Of both together; the sequential interval is narrowest there.
+        alpha: How often an interval may leave out the truth.
     """
     difference = variant.share - control.share
     users = control.users + variant.users
@@ -78,8 +81,8 @@ def lift(control: Group, variant: Group, *, control_share: float, planned_users:
         return Lift(control, variant, difference, None, nothing, nothing)
     # Of one user of either group; the weighted outcomes of a randomised experiment have this variance.
     variance = control.variance / control_share + variant.variance / (1 - control_share)
-    fixed = _FIXED_WIDTH * sqrt(control.variance / control.users + variant.variance / variant.users)
-    sequential = sqrt(variance) * sequential_width(users, planned_users)
+    fixed = _NORMAL.inv_cdf(1 - alpha / 2) * sqrt(control.variance / control.users + variant.variance / variant.users)
+    sequential = sqrt(variance) * sequential_width(users, planned_users, alpha)
     return Lift(
         control,
         variant,
@@ -123,8 +126,8 @@ def users_needed(baseline: float, relative_lift: float, *, power: float = 0.8, a
     if relative_lift == 0:
         raise ValueError("no number of users finds a lift of 0")
     mean = (baseline + lifted) / 2
-    chance: float = norm.ppf(1 - alpha / 2) * sqrt(2 * mean * (1 - mean))
-    found: float = norm.ppf(power) * sqrt(baseline * (1 - baseline) + lifted * (1 - lifted))
+    chance = _NORMAL.inv_cdf(1 - alpha / 2) * sqrt(2 * mean * (1 - mean))
+    found = _NORMAL.inv_cdf(power) * sqrt(baseline * (1 - baseline) + lifted * (1 - lifted))
     return ceil(((chance + found) / (lifted - baseline)) ** 2)
 
 
@@ -142,7 +145,7 @@ def users_needed_sequentially(
     def suffices(users_of_each: int) -> bool:
         users = 2 * users_of_each
         reach = abs(lifted - baseline) / deviation - sequential_width(users, users, alpha)
-        return bool(reach * sqrt(users) >= norm.ppf(power))
+        return reach * sqrt(users) >= _NORMAL.inv_cdf(power)
 
     return least + bisect_left(range(least, 4 * least), True, key=suffices)
 

@@ -1,6 +1,8 @@
 """The command's face: what cannot work is one sentence and an exit status."""
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,11 @@ ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "BIGQUERY_EMULATOR_HO
         ({}, ["run", "--as-of", "yesterday"], (2, "yesterday")),
         ({}, ["reorders", "u1", "--k", "0"], (2, "--k")),
         ({}, ["profile", "u1"], (75, "BigQuery does not answer")),
+        ({}, ["recommend", "u1"], (75, "BigQuery does not answer")),
+        ({}, ["recommend", "u1", "--kind", "everything"], (2, "everything")),
+        ({}, ["experiment", "power", "--baseline", "0.1", "--lift", "0"], (2, "no number of users finds a lift of 0")),
+        ({}, ["experiment", "power", "--baseline", "2", "--lift", "0.1"], (2, "shares must lie between 0 and 1")),
+        ({}, ["experiment", "assign", "e", "u", "--experiments", "none.json"], (2, "none.json")),
     ],
 )
 def test_what_cannot_work_is_a_sentence_and_an_exit_status(
@@ -41,3 +48,35 @@ def test_what_cannot_work_is_a_sentence_and_an_exit_status(
     assert sentence in shown.err
     assert "Traceback" not in shown.err
     assert shown.out == ""
+
+
+EXPERIMENTS = """[{"name": "reorders", "salt": "s", "variants": [{"name": "a"}, {"name": "b"}], "share": 0.5,
+  "planned_users": 100, "starts_on": "2026-11-01"}]"""
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit status and output of the command."""
+    monkeypatch.setattr(sys, "argv", ["shopstream-features", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return int(exit_.value.code or 0), capsys.readouterr().out.strip()
+
+
+def test_who_sees_what_and_who_does_not_take_part(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "experiments.json"
+    file.write_text(EXPERIMENTS)
+    seen = {
+        answered(monkeypatch, capsys, "experiment", "assign", "reorders", f"u{n}", "--experiments", str(file))[0]
+        for n in range(20)
+    }
+    assert seen == {0, 1}
+    status, told = answered(monkeypatch, capsys, "experiment", "assign", "other", "u", "--experiments", str(file))
+    assert (status, told) == (2, "")
+
+
+def test_how_many_users_it_takes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = answered(monkeypatch, capsys, "experiment", "power", "--baseline", "0.1", "--lift", "0.1", "--json")
+    assert status == 0
+    assert json.loads(told) == {"users_of_each_looked_at_once": 14_751, "users_of_each_sequentially": 28_242}
