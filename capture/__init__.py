@@ -17,10 +17,10 @@ from random import Random, SystemRandom
 from types import ModuleType
 
 from shopstream.schemas import SettingsError, read_settings
+from shopstream.schemas.breaker import Breaker
 
 from .adapters import exposure, interaction, item, order, search
 from .backends import BackendOn, backends_on
-from .breaker import Breaker
 from .capture import Capture
 from .consent import Consents
 from .context import Context, context

@@ -15,11 +15,11 @@ from datetime import datetime
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, Unavailable
+from shopstream.schemas.breaker import Breaker
 from shopstream.schemas.failure import where
 from shopstream.schemas.message import FAILED_EVENT
 
 from .backends import Backend, BackendMaker, Batch, RefusedInPart
-from .breaker import Breaker
 from .counters import Counter, Counts
 from .folder_reader import FolderReader
 from .health import BackendHealth

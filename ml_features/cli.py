@@ -11,7 +11,7 @@ from shopstream.schemas.exit_status import ExitStatus
 from .cli_experiments import experiment
 from .cli_jobs import backfill, check, run, train, training_set_command
 from .cli_parts import as_json_option, settings_in_force, show
-from .cli_users import decision, profile, recommend, reorders, session
+from .cli_users import decision, insight, profile, recommend, reorders, session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +59,7 @@ for command in (
     session,
     recommend,
     decision,
+    insight,
     experiment,
 ):
     cli.add_command(command)

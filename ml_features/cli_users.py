@@ -3,13 +3,15 @@
 import json
 import sys
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import get_args
 
 import click
 
+from shopstream.schemas import SettingsError
 from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.exit_status import ExitStatus
-from shopstream.schemas.features import ProductPrediction
+from shopstream.schemas.features import PersonaName, ProductPrediction
 
 from .cli_parts import as_json_option, settings_in_force, show
 
@@ -135,6 +137,52 @@ def decision(decision_id: str, as_json: bool) -> None:
     )
     if not same:
         sys.exit(ExitStatus.FOUND)
+
+
+@click.command()
+@click.argument("user", required=False)
+@click.option("--segment", type=click.Choice(get_args(PersonaName)), help="All users of a persona, in place of USER.")
+@as_json_option
+def insight(user: str | None, segment: PersonaName | None, as_json: bool) -> None:
+    """Tell in words what the figures say of USER or of a segment; exit status 1 where there are none to be told.
+
+    A language model writes with AI_ANALYSIS_ENABLED=true, within AI_ANALYSIS_DAILY_BUDGET; otherwise, and where it
+    fails, templates do.
+
+    Example: shopstream-features insight u-4711
+    """
+    from .insight.store import WarehouseStore
+    from .insight.subjects import NotTold, figures_of_customer, figures_of_segment
+    from .insight.writer import InsightWriter, model_in_force
+    from .warehouse import connect
+
+    if (user is None) == (segment is None):
+        raise SettingsError("name either a USER or a --segment")
+    settings = settings_in_force()
+    client, now, random = connect(settings), datetime.now(UTC), SystemRandom()
+    store = WarehouseStore(client, settings)
+    writer = InsightWriter(store, model_in_force(settings, store, now, random))
+    subject = segment or f"customer-{random.randbytes(4).hex()}"
+    try:
+        if segment is not None:
+            figures = figures_of_segment(client, settings, segment)
+        else:
+            figures = figures_of_customer(client, settings, str(user))
+    except NotTold as not_told:
+        why = str(not_told)
+        show(None, as_json, lambda: [why])
+        sys.exit(ExitStatus.FOUND)
+    told = writer.write(figures, subject, now, user)
+    show(
+        {**told.insight.model_dump(), "source": told.source, "why_template": told.why_template},
+        as_json,
+        lambda: [
+            told.insight.headline,
+            *(f"  {finding.text}" for finding in told.insight.findings),
+            f"  {told.insight.next_step}",
+            f"({told.source}{'' if told.why_template is None else ': ' + told.why_template})",
+        ],
+    )
 
 
 def _decision_lines(found: Decision) -> list[str]:

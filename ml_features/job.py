@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from shopstream.schemas.quality_result import QualityResult
 from shopstream.schemas.table import Table
-from shopstream.schemas.warehouse import DECISIONS, QUALITY_RESULTS, dataset_id
+from shopstream.schemas.warehouse import DECISIONS, QUALITY_RESULTS, WRITTEN_INSIGHTS, dataset_id
 
 from . import model_reorders
 from .anonymise import told_queries
@@ -39,7 +39,7 @@ Fill = Callable[[bigquery.Client, FeatureSettings, FeatureTable, Days, bigquery.
 FILLED: Mapping[str, Fill] = {"model_reorders": model_reorders.fill}
 """Tables whose candidate is filled otherwise than by the query."""
 
-FORGOTTEN_WITH: Mapping[str, Sequence[Table]] = {"explorations": (DECISIONS.table,)}
+FORGOTTEN_WITH: Mapping[str, Sequence[Table]] = {"explorations": (DECISIONS.table, WRITTEN_INSIGHTS.table)}
 """Tables that no job fills, and with whose run the rows of who withdrew go."""
 
 

@@ -38,6 +38,33 @@ class FeatureSettings(CloudSettings, RedisSettings):
     decisions_kept: bool = Field(
         True, description="Whether every list served is kept in `decisions`, to be looked up and decided again."
     )
+    ai_analysis_enabled: bool = Field(
+        False,
+        description="Whether a language model may write about customers and segments; otherwise templates do. It gets "
+        "figures of users who allow personalization, and no identifier. Needs the extra `insight`.",
+    )
+    ai_analysis_provider: Literal["gemini", "claude", "claude_vertex"] = Field(
+        "gemini",
+        description="Whose model: Gemini on Vertex AI, Claude at Anthropic (ANTHROPIC_API_KEY), Claude on Vertex AI.",
+    )
+    ai_analysis_model: str | None = Field(
+        None, description="Its id, such as the provider's page names it; required with AI_ANALYSIS_ENABLED."
+    )
+    ai_analysis_location: str = Field("global", description="Region of Vertex AI.")
+    ai_analysis_base_url: str | None = Field(
+        None, description="Where the provider is, if not at its usual place: a gateway or a test server."
+    )
+    ai_analysis_input_price: float = Field(
+        3.0, gt=0, description="US dollars a million tokens given to the model; look it up for yours."
+    )
+    ai_analysis_output_price: float = Field(15.0, gt=0, description="US dollars a million tokens it writes.")
+    ai_analysis_daily_budget: float = Field(
+        1.0, ge=0, description="US dollars a day (UTC) at most; beyond that templates write. Of each process by itself."
+    )
+    ai_analysis_seconds: float = Field(
+        20.0, gt=0, le=300, description="So long a report waits for the model, all attempts together."
+    )
+    anthropic_api_key: SecretStr | None = Field(None, description="API key of Anthropic, for the provider `claude`.")
     aggregates_minimum_users: int = Field(
         20, ge=2, description="Aggregates tell of a query only if so many users searched for it in the window."
     )

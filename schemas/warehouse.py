@@ -15,6 +15,7 @@ from .live.live_session import LiveSession
 from .quality_result import QualityResult
 from .replay import Replay
 from .table import Dataset, Table
+from .written_insight import WrittenInsight
 
 CONTRACT_LABEL = "contract"
 """The label of a table that names the columns it was made from."""
@@ -78,6 +79,10 @@ LIVE_SESSIONS = WarehouseTable(LiveSession.table, tuple(columns_of(LiveSession))
 
 DECISIONS = WarehouseTable(Decision.table, tuple(columns_of(Decision)), (Decision.__doc__ or "").strip())
 
+WRITTEN_INSIGHTS = WarehouseTable(
+    WrittenInsight.table, tuple(columns_of(WrittenInsight)), (WrittenInsight.__doc__ or "").strip()
+)
+
 ALL_TABLES: tuple[WarehouseTable, ...] = (
     *RAW_TABLES.values(),
     *STABLE_TABLES.values(),
@@ -90,6 +95,7 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     LIVE_REORDERS,
     LIVE_SESSIONS,
     DECISIONS,
+    WRITTEN_INSIGHTS,
 )
 
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
 
 from google.cloud import bigquery
 
@@ -14,6 +13,7 @@ from shopstream.schemas.features import ModelReorder, PersonaName, Reorder
 from shopstream.schemas.live.reorders import HORIZON_DAYS
 from shopstream.schemas.warehouse import DECISIONS, dataset_id
 
+from ..consent import allows, consent_of
 from ..reader import Features, ServedReorders
 from ..settings import FeatureSettings
 from ..warehouse import AnyParameter, Parameter, Row, ask, insert_rows
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 MOST_CONSIDERED = 100
 """Products of each kind that are looked at for one list."""
 
-_CONSENT = "SELECT granted FROM consent_states WHERE user_id = @user_id AND purpose = 'personalization'"
 _PERSONA = """
 SELECT persona FROM personas
 WHERE user_id = @user_id AND window_days = 180 AND as_of = (SELECT MAX(as_of) FROM personas)
@@ -107,8 +106,8 @@ class Recommender:
         return Decision.model_validate({**row, "items": items, "rules": tuple(row["rules"] or ())})
 
     def _facts(self, user_id: str, kind: DecisionKind, k: int, cart: Sequence[str] | None) -> Facts:
-        consent = self._consent(user_id)
-        allowed = consent == "granted" or (consent == "undecided" and self._settings.allowed_otherwise)
+        consent = consent_of(self._client, self._settings, user_id, "personalization")
+        allowed = allows(self._settings, consent)
         popular = self._ask(_POPULAR, [Parameter("most", "INT64", MOST_CONSIDERED)])
         facts = Facts(
             kind=kind,
@@ -118,12 +117,6 @@ class Recommender:
             popular=tuple(Popular.model_validate(row) for row in popular),
         )
         return self._with_the_users_own(facts, user_id, cart) if allowed else facts
-
-    def _consent(self, user_id: str) -> Literal["granted", "refused", "undecided"]:
-        rows = self._ask(_CONSENT, [_user(user_id)])
-        if not rows:
-            return "undecided"
-        return "granted" if rows[0]["granted"] else "refused"
 
     def _with_the_users_own(self, facts: Facts, user_id: str, cart: Sequence[str] | None) -> Facts:
         if cart is None:

@@ -1,7 +1,7 @@
 """Every view there is, derived from the tables or written in a file of its own."""
 
 from ..table import Dataset
-from ..warehouse import DECISIONS, FEATURES, LIVE_REORDERS, LIVE_SESSIONS, QUALITY_RESULTS, RAW_TABLES
+from ..warehouse import DECISIONS, FEATURES, LIVE_REORDERS, LIVE_SESSIONS, QUALITY_RESULTS, RAW_TABLES, WRITTEN_INSIGHTS
 from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
 from .exports import SHAPES
 from .files import view_in_file
@@ -38,6 +38,7 @@ ALL_VIEWS: tuple[View, ...] = (
     as_it_is(LIVE_REORDERS),
     as_it_is(LIVE_SESSIONS),
     as_it_is(DECISIONS),
+    as_it_is(WRITTEN_INSIGHTS),
     *PEOPLES_VIEWS,
     *EXPORTS,
     balance(),

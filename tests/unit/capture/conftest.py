@@ -11,7 +11,6 @@ import pytest
 
 from shopstream.capture import Capture, search
 from shopstream.capture.backends import Batch
-from shopstream.capture.breaker import Breaker
 from shopstream.capture.consent import Consents, WithoutConsent
 from shopstream.capture.counters import Counter, Counts
 from shopstream.capture.forwarder import BatchLimits, Forwarder
@@ -23,6 +22,7 @@ from shopstream.capture.spool import Spool
 from shopstream.capture.spool_directory import SpoolDirectory
 from shopstream.capture.spool_format import Record
 from shopstream.capture.user_ids import UserIds
+from shopstream.schemas.breaker import Breaker
 from shopstream.schemas.events import LEDGER_ENTRY
 from shopstream.schemas.message import FAILED_EVENT
 

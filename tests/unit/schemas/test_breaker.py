@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import floats, integers
 
-from shopstream.capture.breaker import Breaker
+from shopstream.schemas.breaker import Breaker
 
 FAILURES, FIRST, LONGEST = 3, 1.0, 8.0
 

@@ -1,0 +1,68 @@
+"""Whom an insight is about: the figures of one user, or of all users of a persona, from the warehouse."""
+
+from google.cloud import bigquery
+
+from shopstream.schemas.features import Persona, PersonaName
+
+from ..consent import allows, consent_of
+from ..reader import Features
+from ..settings import FeatureSettings
+from ..warehouse import Parameter, ask
+from .figures import Figures, of_customer, of_segment
+
+_PERSONAS = "SELECT * FROM personas WHERE user_id = @user_id AND as_of = @as_of"
+_SEGMENT = """
+WITH everyone AS (
+  SELECT profiles.*, personas.persona
+  FROM profiles
+  INNER JOIN personas
+    ON profiles.user_id = personas.user_id AND profiles.as_of = personas.as_of AND personas.window_days = 180
+  WHERE
+    profiles.as_of = (SELECT MAX(as_of) FROM profiles)
+    AND personas.as_of = (SELECT MAX(as_of) FROM profiles)
+)
+
+SELECT
+  SUM(IF(persona = @persona, 1, 0)) AS users,
+  SUM(IF(persona = @persona, 1, 0)) / COUNT(*) AS share_of_users,
+  AVG(IF(persona = @persona, orders, NULL)) AS mean_orders,
+  AVG(IF(persona = @persona, mean_basket_items, NULL)) AS mean_basket_items,
+  AVG(IF(persona = @persona, mean_days_between_orders, NULL)) AS mean_days_between_orders,
+  AVG(IF(persona = @persona, churn_risk, NULL)) AS mean_churn_risk,
+  AVG(IF(persona = @persona, expected_order_days, NULL)) AS mean_expected_order_days
+FROM everyone
+"""
+
+
+class NotTold(Exception):
+    """There are no figures that may be told, and why."""
+
+
+def figures_of_customer(client: bigquery.Client, settings: FeatureSettings, user_id: str) -> Figures:
+    """The figures of a user.
+
+    Raises:
+        NotTold: The user does not allow personalization, or has no profile.
+        Unavailable: BigQuery does not answer.
+    """
+    if not allows(settings, consent_of(client, settings, user_id, "personalization")):
+        raise NotTold(f"{user_id} does not allow personalization")
+    served = Features(client, settings).profile(user_id)
+    if served is None:
+        raise NotTold(f"no profile of {user_id}")
+    asked = [Parameter("user_id", "STRING", user_id), Parameter("as_of", "DATE", served.as_of)]
+    personas = [Persona.model_validate(row) for row in ask(client, settings, _PERSONAS, asked)]
+    return of_customer(served.profile, personas)
+
+
+def figures_of_segment(client: bigquery.Client, settings: FeatureSettings, persona: PersonaName) -> Figures:
+    """The figures of all users of a persona, if there are AGGREGATES_MINIMUM_USERS of them.
+
+    Raises:
+        NotTold: There are fewer.
+        Unavailable: BigQuery does not answer.
+    """
+    row = ask(client, settings, _SEGMENT, [Parameter("persona", "STRING", persona)])[0]
+    if (row["users"] or 0) < settings.aggregates_minimum_users:
+        raise NotTold(f"fewer than {settings.aggregates_minimum_users} users are {persona}")
+    return of_segment(persona, row)
