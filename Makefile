@@ -5,7 +5,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed engines soak lock clean
+.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,10 @@ bench-reorder: $(INSTALLED) ## What is bought again, on public orders, an hour: 
 
 bench-reorder-speed: $(INSTALLED) ## Features and scores of ten million lines, three minutes: make bench-reorder-speed ORDERS=folder
 	$(BIN)/python -m benchmarks.reorder.speed --data $(ORDERS)
+	$(BIN)/python -m benchmarks.results
+
+bench-personas: $(INSTALLED) ## Shares, stability and separation of personas, two minutes: make bench-personas ORDERS=folder
+	$(BIN)/python -m benchmarks.personas --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
 
 .engines/flink.classpath: tests/engines/flink-job-server.xml

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,9 @@ machine are noisy, ratios less so. Each script is in `benchmarks/`.
 
 Rows = list[dict[str, Any]]
 """What was measured, as the rows of a table."""
+
+_SECTION = re.compile(r"^## .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_RUN = re.compile(r"^`make bench-([a-z-]+)`", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,12 @@ def write(
     return file
 
 
-def render() -> str:
-    """The page of every result there is."""
-    files = sorted(RESULTS.glob("*.json"))
-    return "\n".join([_HEAD, *(_section(file.stem, json.loads(file.read_text())) for file in files)])
+def render(page: str) -> str:
+    """The page with every result there is in place of its section; the sections of other machines' runs stay."""
+    sections = {_RUN.findall(section)[0]: section for section in _SECTION.findall(page)}
+    for file in RESULTS.glob("*.json"):
+        sections[file.stem] = _section(file.stem, json.loads(file.read_text()))
+    return "\n".join([_HEAD, *(sections[name].rstrip("\n") + "\n" for name in sorted(sections))])
 
 
 def _section(name: str, found: dict[str, Any]) -> str:
@@ -126,5 +132,5 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render())
+    PAGE.write_text(render(PAGE.read_text()))
     sys.stdout.write(f"{PAGE.relative_to(ROOT)} rendered\n")

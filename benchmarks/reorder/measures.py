@@ -22,14 +22,19 @@ class ByUser:
     """Recall of what had been bought before; NaN where nothing was."""
     explore_recall: Floats
     """Recall of what had not; NaN likewise."""
+    new_recall: Floats
+    """Recall of what had not been bought before by the first K of the products that had not; NaN where nothing was."""
     known: Ints
     """How many baskets of the user were known."""
+    shown: Ints
+    """The products of all lists, one after the other."""
 
 
 def by_user(
     *,
     users: int,
     user: Ints,
+    product: Ints,
     score: Floats,
     bought: Flags,
     bought_before: Flags,
@@ -43,6 +48,7 @@ def by_user(
     Args:
         users: How many users; `user` counts from 0.
         user: Of each pair.
+        product: Of each pair.
         score: Of each pair, the greatest first.
         bought: Whether the pair is part of the truth.
         bought_before: Whether the product was in the user's history.
@@ -53,6 +59,8 @@ def by_user(
     """
     place = ranked(user, score)
     first = (place < K) & bought
+    new = np.flatnonzero(~bought_before)
+    first_new = new[(ranked(user[new], score[new]) < K) & bought[new]]
 
     def hits(which: Flags) -> Floats:
         return np.bincount(user[which], minlength=users).astype(np.float64)
@@ -67,7 +75,9 @@ def by_user(
             hit=(hits(first) > 0).astype(np.float64),
             repeat_recall=hits(first & bought_before) / truth_before,
             explore_recall=hits(first & ~bought_before) / (truth - truth_before),
+            new_recall=np.bincount(user[first_new], minlength=users) / (truth - truth_before),
             known=known,
+            shown=product[place < K],
         )
 
 

@@ -30,7 +30,7 @@ from shopstream.ml_features.models.histories import (
     pair_keys,
 )
 
-from .measures import ByUser, by_user
+from .measures import ByUser, K, by_user
 
 FEWEST_KNOWN = 2
 TIFU_NEIGHBOURS = 300
@@ -108,13 +108,15 @@ def asked_users(split: Split) -> Asked:
     return Asked(moments, bought_next(split.histories, moments), before)
 
 
-def _measured(split: Split, keys: Ints, score: Floats, *, ideal_over_all: bool) -> ByUser:
+def measured_pairs(split: Split, keys: Ints, score: Floats, *, ideal_over_all: bool) -> ByUser:
+    """What scored pairs of asked users (numbered from 0) and products are worth, keys ascending."""
     asked, products = asked_users(split), split.histories.products
     users = len(asked.moments)
     repeated = asked.bought[is_among(asked.bought, asked.bought_before)]
     return by_user(
         users=users,
         user=keys // products,
+        product=keys % products,
         score=score,
         bought=is_among(keys, asked.bought),
         bought_before=is_among(keys, asked.bought_before),
@@ -136,7 +138,9 @@ def model_tier(split: Split, *, ideal_over_all: bool = False) -> ByUser:
         keys.append(pair_keys(every, number[moments.user][inputs.moment], inputs.product))
         scores.append(model.scores(inputs.matrix))
     order = np.argsort(np.concatenate(keys), kind="stable")
-    return _measured(split, np.concatenate(keys)[order], np.concatenate(scores)[order], ideal_over_all=ideal_over_all)
+    return measured_pairs(
+        split, np.concatenate(keys)[order], np.concatenate(scores)[order], ideal_over_all=ideal_over_all
+    )
 
 
 def frequency(split: Split, *, ideal_over_all: bool = False) -> ByUser:
@@ -188,6 +192,10 @@ def _tifu_vectors(every: Histories, moments: Moments) -> sparse.csr_matrix:
 
 
 def _dense(split: Split, scores: Floats, *, ideal_over_all: bool) -> ByUser:
-    first = np.sort(np.argpartition(-scores, 9, axis=1)[:, :10], axis=1)
-    keys = pair_keys(split.histories, np.arange(len(scores))[:, np.newaxis], first).ravel()
-    return _measured(split, keys, np.take_along_axis(scores, first, axis=1).ravel(), ideal_over_all=ideal_over_all)
+    """Of all products the first ten, and the first ten of those that had not been bought."""
+    products, before = split.histories.products, asked_users(split).bought_before
+    new_scores = scores.copy()
+    new_scores[before // products, before % products] = -np.inf
+    first = np.concatenate([np.argpartition(-each, K - 1, axis=1)[:, :K] for each in (scores, new_scores)], axis=1)
+    keys = np.unique(pair_keys(split.histories, np.arange(len(scores))[:, np.newaxis], first))
+    return measured_pairs(split, keys, scores[keys // products, keys % products], ideal_over_all=ideal_over_all)

@@ -83,6 +83,7 @@ class Journey:
                 "order_id": lines["basket_id"].cast(pa.string()),
                 "ordered_at": lines["transaction_timestamp"],
                 "quantity": pa.array(quantity),
+                "unit_price": pa.array(lines["sales_value"].to_numpy() / quantity),
             }
         )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from shopstream.ml_features.models.reorder import INPUTS, logistic
 
 from .measures import ranked
 from .next_basket import FEWEST_KNOWN
-from .sql_tier import AS_OF, connect, unweighted_inputs
+from .sql_tier import connect, purchases_of, unweighted_inputs
 
 K = 5
 PARTS = 5
@@ -151,18 +150,7 @@ def sql_tier(every: RepeatItems) -> tuple[Ints, Floats]:
 def _sql_inputs(every: Histories, moments: Moments) -> tuple[Ints, Ints, Floats]:
     """Moment and product of every pair bought before, and its INPUTS from reorders/query.sql."""
     lines = known_lines(every, moments)
-    end = datetime.combine(AS_OF + timedelta(days=1), time())
-    ordered = np.datetime64(end, "us") - (lines.age_days * 86_400_000_000).astype("timedelta64[us]")
-    purchases = pa.table(
-        {
-            "user_id": pa.array(lines.moment).cast(pa.string()),
-            "product_id": pa.array(lines.product).cast(pa.string()),
-            "category": pa.nulls(len(ordered), pa.string()),
-            "order_id": pa.array(lines.basket).cast(pa.string()),
-            "ordered_at": pa.array(ordered),
-            "quantity": pa.array(np.ones(len(ordered), dtype=np.int64)),
-        }
-    )
+    purchases = purchases_of(user=lines.moment, product=lines.product, order=lines.basket, age_days=lines.age_days)
     pairs, matrix = unweighted_inputs(connect(purchases))
     moment, product = (pairs[name].cast(pa.int64()).to_numpy() for name in ("user_id", "product_id"))
     order = np.lexsort((product, moment))

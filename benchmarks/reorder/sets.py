@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import next_basket
+from . import next_basket, recommended
 from .measures import ByUser
 from .next_basket import Split
 
@@ -77,6 +77,7 @@ NEXT_BASKET_SETS = (
 MODEL_TIER = "shopstream, model tier"
 CONTESTANTS = {
     MODEL_TIER: next_basket.model_tier,
+    "shopstream, SQL tier": recommended.sql_tier,
     "TIFU-KNN, run here": next_basket.tifu_knn,
     "personal frequency, then popularity": next_basket.frequency,
 }

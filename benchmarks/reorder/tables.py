@@ -31,8 +31,9 @@ HEADINGS = {
     "PHR@10": "hit",
     "repeat recall": "repeat_recall",
     "explore recall": "explore_recall",
+    "of new ones alone": "new_recall",
 }
-"""The measures of a ranking, the first three those that papers publish."""
+"""The measures of a ranking, the first three those that papers publish; the last of a list without what was bought."""
 INSTACART = "case_instacart_validate.parquet"
 CDNOW = "cdnow_master.parquet"
 LEAST_PRECISION, LEAST_SQL_PRECISION, LEAST_SQL_SHARE = 0.413, 0.402, 0.98
@@ -62,6 +63,7 @@ def next_basket_table(which: NextBasketSet, directory: Path) -> Measured:
                 heading: f"{np.nanmean(_joined(parts, measure)):.4f}{_spread(parts, measure)}"
                 for heading, measure in HEADINGS.items()
             },
+            "shown": f"{np.mean([_shown(part) for part in parts]):.0f}",
             "our recall less this (95 %)": ""
             if parts is ours
             else _beside(_joined(ours, "recall"), _joined(parts, "recall")),
@@ -80,6 +82,12 @@ def next_basket_table(which: NextBasketSet, directory: Path) -> Measured:
 
 def _joined(parts: Sequence[ByUser], measure: str) -> Floats:
     return np.concatenate([getattr(part, measure) for part in parts])
+
+
+def _shown(part: ByUser) -> float:
+    """How many products the lists show, each counted by how much it is shown: the exponential of the entropy."""
+    share = np.unique(part.shown, return_counts=True)[1] / len(part.shown)
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def _spread(parts: Sequence[ByUser], measure: str) -> str:

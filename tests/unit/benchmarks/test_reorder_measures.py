@@ -13,6 +13,7 @@ def test_recall_ndcg_and_hits_of_two_users() -> None:
     found = by_user(
         users=2,
         user=np.array([0, 0, 0, 1, 1]),
+        product=np.array([7, 8, 9, 8, 9]),
         score=np.array([3.0, 2.0, 1.0, 1.0, 2.0]),
         bought=np.array([True, False, True, False, False]),
         bought_before=np.array([True, True, False, True, True]),
@@ -27,6 +28,8 @@ def test_recall_ndcg_and_hits_of_two_users() -> None:
     assert found.repeat_recall.tolist() == [1, 0]
     assert found.explore_recall[0] == pytest.approx(1 / 3)
     assert np.isnan(found.explore_recall[1])
+    assert found.new_recall[0] == pytest.approx(1 / 3)
+    assert sorted(found.shown.tolist()) == [7, 8, 8, 9, 9]
 
 
 @pytest.mark.parametrize(("over_all", "ndcg"), [(False, 1.0), (True, 0.9)])
@@ -34,6 +37,7 @@ def test_the_ideal_may_count_ten_or_all(over_all: bool, ndcg: float) -> None:
     found = by_user(
         users=1,
         user=np.zeros(12, dtype=np.int64),
+        product=np.arange(12),
         score=-np.arange(12.0),
         bought=np.ones(12, dtype=np.bool_),
         bought_before=np.ones(12, dtype=np.bool_),
@@ -62,7 +66,16 @@ def test_places_count_from_zero_within_a_user() -> None:
 
 def test_recall_is_told_by_how_many_baskets_are_known() -> None:
     nothing = np.full(3, np.nan)
-    found = ByUser(np.array([0.2, 0.4, 1.0]), nothing, np.array([1.0, 0, 1]), nothing, nothing, np.array([2, 3, 9]))
+    found = ByUser(
+        recall=np.array([0.2, 0.4, 1.0]),
+        ndcg=nothing,
+        hit=np.array([1.0, 0, 1]),
+        repeat_recall=nothing,
+        explore_recall=nothing,
+        new_recall=nothing,
+        known=np.array([2, 3, 9]),
+        shown=np.array([1, 2, 3]),
+    )
     rows = by_history("a set", {"a ranking": [found]})
     assert [(row["baskets known"], row["R@10"], row["PHR@10"], row["users"]) for row in rows] == [
         ("2 to 3", "0.3000", "0.5000", 2),

@@ -24,7 +24,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_table_of_a_run_stands_under_its_title() -> None:
     tables = {"Calls": [{"calls": "track", "p50 µs": 10.64}], "Losses": [{"scenario": "exit", "ours": 0}]}
     write("capture", "Capture", tables, [Goal("lost", 0, 1, holds=False)], packages=("orjson",), peers={"posthog": "7"})
-    page = render()
+    page = render("")
     assert "### Calls\n\n| calls | p50 µs |\n|---|---|\n| track | 10.6 |" in page
     assert "### Losses\n\n| scenario | ours |\n|---|---|\n| exit | 0 |" in page
     assert "| lost | 0 | 1 | **no** |" in page
@@ -33,8 +33,20 @@ def test_every_table_of_a_run_stands_under_its_title() -> None:
 
 def test_a_run_without_goals_and_peers_has_none_of_their_lines() -> None:
     write("small", "Small", {"One": [{"a": 1}]}, [], packages=())
-    assert "Goals" not in render()
-    assert "Beside" not in render()
+    assert "Goals" not in render("")
+    assert "Beside" not in render("")
+
+
+def test_a_run_takes_the_place_of_its_section_and_no_other() -> None:
+    for name in ("first", "second"):
+        write(name, name, {"One": [{"a": 1}]}, [], packages=())
+    page = render("")
+    assert render(page) == page
+    for file in results.RESULTS.iterdir():
+        file.unlink()
+    write("second", "second", {"One": [{"a": 2}]}, [], packages=())
+    again = render(page)
+    assert again == page[: page.index("## second")] + page[page.index("## second") :].replace("| 1 |", "| 2 |")
 
 
 def test_events_are_varied_and_about_as_large_as_a_search_with_ten_results() -> None:
