@@ -150,8 +150,21 @@ def frequency(split: Split, *, ideal_over_all: bool = False) -> ByUser:
     shape = (len(asked.moments), split.histories.products)
     count = sparse.csr_matrix((np.ones(len(lines.moment)), (lines.moment, lines.product)), shape=shape).toarray()
     latest = sparse.csr_matrix((0.5**lines.age_baskets, (lines.moment, lines.product)), shape=shape).toarray()
-    popular = np.bincount(split.histories.line_product, minlength=shape[1]) / len(split.histories.line_product)
-    return _dense(split, count + 1e-3 * latest + 1e-6 * popular, ideal_over_all=ideal_over_all)
+    return _dense(split, count + 1e-3 * latest + 1e-6 * _sold(split), ideal_over_all=ideal_over_all)
+
+
+def popularity(split: Split, *, ideal_over_all: bool = False) -> ByUser:
+    """The plainest peer: what sells most, for everyone."""
+    users = len(asked_users(split).moments)
+    return _dense(split, np.tile(_sold(split), (users, 1)), ideal_over_all=ideal_over_all)
+
+
+def _sold(split: Split) -> Floats:
+    """Of each product the share of all lines that are known."""
+    every = split.histories
+    lines = known_lines(every, moments_before(every, np.arange(every.users), split.known))
+    share: Floats = np.bincount(lines.product, minlength=every.products) / len(lines.product)
+    return share
 
 
 def tifu_knn(split: Split, *, ideal_over_all: bool = False) -> ByUser:

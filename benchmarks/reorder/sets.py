@@ -80,6 +80,7 @@ CONTESTANTS = {
     "shopstream, SQL tier": recommended.sql_tier,
     "TIFU-KNN, run here": next_basket.tifu_knn,
     "personal frequency, then popularity": next_basket.frequency,
+    "popularity": next_basket.popularity,
 }
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopstream.ml_features.decisions.facts import Bought, GoesWith, New, Popular
@@ -14,6 +14,7 @@ def numbers(sentence: str) -> list[int]:
     return [int(found) for found in re.findall(r"\d+", sentence)]
 
 
+@settings(max_examples=1000)
 @given(st.integers(2, 400), st.floats(0, 365), st.floats(0, 365))
 def test_the_numbers_of_what_was_bought_are_its_facts(purchases: int, since: float, gap: float) -> None:
     fact = Bought(product_id="p", category=None, purchases=purchases, days_since_last=since, mean_gap_days=gap)
