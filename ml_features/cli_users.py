@@ -119,7 +119,8 @@ def decision(decision_id: str, as_json: bool) -> None:
     Example: shopstream-features decision 5f1d0c6b2e9a4c7d8b3f0a1e2d3c4b5a
     """
     from .decisions.recommender import Recommender
-    from .decisions.trace import decided_again, decision_id_of
+    from .decisions.trace import decided_again, decision_id_of, is_of_model_tier, predicted_otherwise
+    from .model_store import ModelStore
     from .warehouse import connect
 
     settings = settings_in_force()
@@ -129,6 +130,8 @@ def decision(decision_id: str, as_json: bool) -> None:
         sys.exit(ExitStatus.FOUND)
     again = decided_again(found)
     same = (again.items, again.rules) == (found.items, found.rules) and decision_id_of(found) == decision_id
+    if same and settings.models_bucket is not None and is_of_model_tier(found):
+        same = not predicted_otherwise(found, ModelStore(settings).model(str(found.model_version)))
     shown_facts = {**found.model_dump(mode="json"), "facts": json.loads(found.facts), "decided_again": same}
     show(
         shown_facts,

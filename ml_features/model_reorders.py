@@ -1,5 +1,6 @@
 """The jobs of the model tier: train a model and judge it, and score every user with the one in force."""
 
+import base64
 import logging
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from .models.artefact import Artefact
 from .models.boosting import ROUNDS
 from .models.histories import Histories
 from .models.model_tier import Learned, Scored, learn, score_all
+from .models.pair_inputs import Matrix
 from .order_lines import histories_of
 from .parameters import Days, parameters
 from .settings import FeatureSettings
@@ -27,6 +29,8 @@ from .warehouse import Row, append_rows, rows_of
 logger = logging.getLogger(__name__)
 
 ROWS_A_LOAD = 100_000
+INPUTS_KEPT = 20
+"""Products of a user whose inputs are kept: those that are served."""
 
 
 def read_histories(client: bigquery.Client, settings: FeatureSettings, as_of: date) -> Histories:
@@ -119,9 +123,13 @@ def rows_of_block(scored: Scored, histories: Histories, as_of: date, model_versi
         scored.probability[SOON_DAYS].tolist(),
         scored.purchases.tolist(),
         [None if np.isnan(days) else float(days) for days in scored.days_since_last],
+        [
+            to_text(inputs) if rank <= INPUTS_KEPT else None
+            for rank, inputs in zip(scored.rank.tolist(), scored.inputs, strict=True)
+        ],
     )
     rows = []
-    for user, product, rank, later, soon, purchases, since_last in zip(*columns, strict=True):
+    for user, product, rank, later, soon, purchases, since_last, inputs in zip(*columns, strict=True):
         early, middle, late = next_in_days(_log_odds(later), _log_odds(soon))
         row = ModelReorder(
             as_of=as_of,
@@ -136,9 +144,20 @@ def rows_of_block(scored: Scored, histories: Histories, as_of: date, model_versi
             purchases=purchases,
             days_since_last=since_last,
             model_version=model_version,
+            inputs=inputs,
         )
         rows.append(row.model_dump(mode="json"))
     return rows
+
+
+def to_text(inputs: Matrix) -> str:
+    """A row of inputs as `model_reorders` keeps it."""
+    return base64.b64encode(inputs.astype("<f4").tobytes()).decode()
+
+
+def from_text(inputs: str) -> Matrix:
+    """The row of inputs that `to_text` wrote."""
+    return np.frombuffer(base64.b64decode(inputs), dtype="<f4").astype(np.float32)
 
 
 def _log_odds(probability: float) -> float:

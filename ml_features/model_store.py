@@ -61,9 +61,14 @@ class ModelStore:
             if named is None:
                 return None
             version = orjson.loads(named.download_as_bytes(timeout=REQUEST_SECONDS, retry=None))["version"]
+        return Champion(self.model(version), int(named.generation or 0))
+
+    def model(self, version: str) -> Artefact:
+        """The model of a version."""
+        with _translated(self._bucket.name):
             blob = self._bucket.blob(f"{PREFIX}/{version}.json")
             content = blob.download_as_bytes(timeout=REQUEST_SECONDS, retry=None)
-        return Champion(from_bytes(content), int(named.generation or 0))
+        return from_bytes(content)
 
     def keep(self, artefact: Artefact) -> None:
         """Store a model under its version; storing it again changes nothing."""

@@ -28,6 +28,8 @@ class Bought(Fact):
     probability: float | None = None
     """Of buying it within 30 days, where the model tier says it; None where `inputs` and the weights do."""
     inputs: Mapping[str, float] | None = None
+    model_inputs: str | None = None
+    """What the model tier's probability was computed from, as `model_reorders` keeps it."""
 
 
 class New(Fact):
@@ -44,6 +46,8 @@ class New(Fact):
     """The user's product that says most for it: its name, or its product_id without one."""
     together_orders: int | None = None
     together_users: int | None = None
+    model_inputs: str | None = None
+    """As of Bought."""
 
 
 class Popular(Fact):
@@ -88,3 +92,9 @@ class Facts(Fact):
     cart: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     """Of the products above, those that may not be recommended at present."""
+
+    @property
+    def by_model_tier(self) -> list[Bought | New]:
+        """The products whose chance the model tier says, with what it was computed from."""
+        every: list[Bought | New] = [*self.bought, *self.new]
+        return [each for each in every if each.model_inputs is not None]

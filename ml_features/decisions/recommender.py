@@ -214,15 +214,20 @@ def _bought(reorder: Reorder | ModelReorder) -> Bought:
         mean_gap_days=None if isinstance(reorder, ModelReorder) else reorder.mean_gap_days,
         probability=reorder.probability if of_model else None,
         inputs=None if isinstance(reorder, ModelReorder) else reorder.inputs.model_dump(),
+        model_inputs=reorder.inputs if isinstance(reorder, ModelReorder) else None,
     )
 
 
 def _new(predicted: Iterable[Reorder | ModelReorder], explored: Sequence[Row], shelf: _Shelf) -> Iterable[New]:
     """What the user may try: of the model tier where it names anything new, else the explorations."""
     evidence = {row["product_id"]: row for row in explored}
-    alike = {each.product_id: each.probability for each in predicted if not each.purchases}
-    chances: dict[str, float] = alike or {row["product_id"]: row["probability"] for row in explored}
-    for product_id, probability in chances.items():
+    alike = {
+        each.product_id: (each.probability, each.inputs)
+        for each in predicted
+        if isinstance(each, ModelReorder) and not each.purchases
+    }
+    chances = alike or {row["product_id"]: (row["probability"], None) for row in explored}
+    for product_id, (probability, inputs) in chances.items():
         row = evidence.get(product_id)
         if row is None:
             yield New(
@@ -230,6 +235,7 @@ def _new(predicted: Iterable[Reorder | ModelReorder], explored: Sequence[Row], s
                 category=shelf.category(product_id),
                 probability=probability,
                 source="like_others",
+                model_inputs=inputs,
             )
             continue
         because = row["because_product_id"]
@@ -242,6 +248,7 @@ def _new(predicted: Iterable[Reorder | ModelReorder], explored: Sequence[Row], s
             because=None if because is None else shelf.name(because),
             together_orders=row["together_orders"],
             together_users=row["together_users"],
+            model_inputs=inputs,
         )
 
 

@@ -4,8 +4,13 @@ import hashlib
 from datetime import datetime
 from importlib.metadata import version
 
+import numpy as np
+
 from shopstream.schemas.decision import Decision
 
+from ..model_reorders import from_text
+from ..models.artefact import Artefact
+from ..models.model_tier import chance_of
 from .decide import Decided, decide
 from .facts import Facts
 
@@ -42,3 +47,21 @@ def decided_again(decision: Decision) -> Decided:
         pydantic.ValidationError: The facts are not what this version knows.
     """
     return decide(Facts.model_validate_json(decision.facts))
+
+
+def predicted_otherwise(decision: Decision, artefact: Artefact) -> dict[str, tuple[float, float]]:
+    """The products whose kept inputs give another chance by the model than was decided by: the one and the other.
+
+    Empty where all are the same, and where the model tier did not predict.
+    """
+    kept = Facts.model_validate_json(decision.facts).by_model_tier
+    if not kept:
+        return {}
+    again = chance_of(artefact, np.stack([from_text(str(each.model_inputs)) for each in kept])).tolist()
+    pairs = [(each.product_id, each.probability or 0.0, now) for each, now in zip(kept, again, strict=True)]
+    return {product_id: (probability, now) for product_id, probability, now in pairs if probability != now}
+
+
+def is_of_model_tier(decision: Decision) -> bool:
+    """Whether a model predicted what was decided by, and not the formula with its weights."""
+    return bool(Facts.model_validate_json(decision.facts).by_model_tier)

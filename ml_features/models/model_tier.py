@@ -136,7 +136,7 @@ def probability_of(artefact: Artefact, horizon: int, names: Sequence[str], matri
 
 
 def _probability(model: Boosted, curve: Calibration, names: Sequence[str], matrix: Matrix) -> Floats:
-    found = curve.probability(model.scores(_in_order_of(model, names, matrix)))
+    found = curve.probability(model.scores(_in_order(model.names, names, matrix)))
     return np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
 
 
@@ -154,6 +154,8 @@ class Scored:
     """0 of what the user has not bought."""
     days_since_last: Floats
     """NaN likewise."""
+    inputs: Matrix
+    """What the probabilities were computed from, in the order of `names_of` the artefact."""
 
 
 def score(artefact: Artefact, moments: Moments, inputs: PairInputs, *, most: int) -> Scored:
@@ -177,7 +179,20 @@ def score(artefact: Artefact, moments: Moments, inputs: PairInputs, *, most: int
         {min(BOUGHT): soon[kept], max(BOUGHT): later[kept]},
         np.nan_to_num(column("purchases")).astype(np.int64),
         column("days_since_last"),
+        _in_order(names_of(artefact), inputs.names, inputs.matrix[kept]),
     )
+
+
+def names_of(artefact: Artefact) -> tuple[str, ...]:
+    """The inputs of an artefact, in its order."""
+    return artefact.models[max(BOUGHT)].names
+
+
+def chance_of(artefact: Artefact, matrix: Matrix) -> Floats:
+    """The probability within the longer horizon that `score` gives these inputs, in the order of `names_of`."""
+    names = names_of(artefact)
+    soon, later = (probability_of(artefact, horizon, names, matrix) for horizon in sorted(BOUGHT))
+    return np.maximum(soon, later)
 
 
 def score_all(artefact: Artefact, histories: Histories, *, most: int) -> Iterator[Scored]:
@@ -196,12 +211,12 @@ def _examples(histories: Histories, days: Sequence[float], horizon: int) -> Exam
     return Examples.together(parts)
 
 
-def _in_order_of(model: Boosted, names: Sequence[str], matrix: Matrix) -> Matrix:
-    if tuple(names) == model.names:
+def _in_order(wanted: Sequence[str], names: Sequence[str], matrix: Matrix) -> Matrix:
+    if tuple(names) == tuple(wanted):
         return matrix
     place = {name: at for at, name in enumerate(names)}
     missing = np.full(len(matrix), np.nan, dtype=np.float32)
-    return np.column_stack([matrix[:, place[name]] if name in place else missing for name in model.names])
+    return np.column_stack([matrix[:, place[name]] if name in place else missing for name in wanted])
 
 
 def _log_loss(probability: Floats, bought: Flags) -> float:

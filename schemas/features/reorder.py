@@ -148,6 +148,11 @@ class ModelReorder(ProductPrediction):
         description="From the last of them to the end of as_of, in days of 24 hours; null where there is none.",
     )
     model_version: Opaque = Field(description="The model: the day it knows, and a fingerprint of everything in it.")
+    inputs: str | None = Field(
+        None,
+        description="What the probabilities were computed from, of the first 20 of a user: the model's inputs in its "
+        "order, as little-endian 32-bit numbers in base64, a missing one NaN; null for the others.",
+    )
 
     table: ClassVar[Table] = Table(
         "model_reorders",

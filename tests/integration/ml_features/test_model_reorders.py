@@ -12,6 +12,8 @@ from google.cloud.storage import Blob
 
 from shopstream.ml_features import model_reorders
 from shopstream.ml_features.catalog import feature_table
+from shopstream.ml_features.decisions.recommender import Recommender
+from shopstream.ml_features.decisions.trace import is_of_model_tier, predicted_otherwise
 from shopstream.ml_features.job import run
 from shopstream.ml_features.model_reorders import train
 from shopstream.ml_features.model_store import Champion, ModelStore, Overtaken
@@ -118,6 +120,18 @@ def test_a_model_is_trained_kept_judged_and_scores_everybody_here_and_in_batch(
     assert run(warehouse.client, batch, table, AS_OF, now).rows == USERS * 5
     assert predictions(warehouse) == here
     assert list(tmp_path.iterdir()) == []
+
+    of_model = settings.model_copy(update={"reorder_tier": "model"})
+    decision = Recommender(warehouse.client, of_model).recommend("u007", "next_basket", now, k=5)
+    assert decision.model_version == in_force.artefact.version
+    assert is_of_model_tier(decision)
+    scores = {row["product_id"]: row["probability"] for row in here if row["user_id"] == "u007"}
+    assert {item.product_id: item.score for item in decision.items} == scores
+    assert {item.source for item in decision.items} == {"bought_before", "like_others"}
+    kept = ModelStore(settings).model(in_force.artefact.version)
+    assert predicted_otherwise(decision, kept) == {}
+    if second.judged.promoted:
+        assert len(predicted_otherwise(decision, first.artefact)) == 5
 
     served = Features(warehouse.client, settings.model_copy(update={"reorder_tier": "model"})).reorders("u007", 3)
     assert [each.rank for each in served.reorders] == [1, 2, 3]

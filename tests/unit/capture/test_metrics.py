@@ -81,7 +81,7 @@ def test_a_backend_that_is_down_shows_in_retries_lag_and_breaker(rig: Any, readi
     assert seen[4] == [(RECORDING, 2)]
     after = reading.read()
     assert after["shopstream.capture.retried"] == [(RECORDING, 6), (SOURCE, 0)]
-    assert after["shopstream.schemas.breaker_opened"][0][1] >= 1
+    assert after["shopstream.capture.breaker_opened"][0][1] >= 1
     assert after["shopstream.capture.backend.breaker"] == [(RECORDING, 0)]
 
 
