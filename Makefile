@@ -67,7 +67,7 @@ bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, 
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.results
 
-bench-reorder: $(INSTALLED) ## What is bought again, on public orders, an hour: make bench-reorder ORDERS=folder
+bench-reorder: $(INSTALLED) ## What is bought again, on public orders, two hours: make bench-reorder ORDERS=folder
 	$(BIN)/python -m benchmarks.reorder --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
 

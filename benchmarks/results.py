@@ -29,7 +29,6 @@ Rows = list[dict[str, Any]]
 """What was measured, as the rows of a table."""
 
 _SECTION = re.compile(r"^## .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-_RUN = re.compile(r"^`make bench-([a-z-]+)`", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,9 @@ def write(
     *,
     packages: Sequence[str],
     peers: Mapping[str, str] | None = None,
+    part: str = "",
 ) -> Path:
-    """Keep a run's figures as benchmarks/results/NAME.json.
+    """Keep a run's figures as benchmarks/results/NAME.json, or as NAME.PART.json.
 
     Args:
         name: Of the make target, after `bench-`.
@@ -79,11 +79,14 @@ def write(
         goals: What was set out to be reached; may be none.
         packages: Those whose versions matter.
         peers: Versions of what was measured beside, where that is installed elsewhere.
+        part: Of a run that takes long: each part has a section of its own.
     """
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{name}.json"
+    slug = re.sub("[^a-z0-9]+", "-", part.lower()).strip("-")
+    file = RESULTS / f"{name}.{slug}.json" if part else RESULTS / f"{name}.json"
     found = {
-        "title": title,
+        "title": f"{title}: {part}" if part else title,
+        "run": f"make bench-{name}",
         "day": str(date.today()),  # noqa: DTZ011 - the day on the wall of whoever measured
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "versions": {"Python": platform.python_version(), **{package: version(package) for package in packages}},
@@ -97,15 +100,16 @@ def write(
 
 def render(page: str) -> str:
     """The page with every result there is in place of its section; the sections of other machines' runs stay."""
-    sections = {_RUN.findall(section)[0]: section for section in _SECTION.findall(page)}
+    sections = {section.partition("\n")[0]: section for section in _SECTION.findall(page)}
     for file in RESULTS.glob("*.json"):
-        sections[file.stem] = _section(file.stem, json.loads(file.read_text()))
-    return "\n".join([_HEAD, *(sections[name].rstrip("\n") + "\n" for name in sorted(sections))])
+        found = json.loads(file.read_text())
+        sections[f"## {found['title']}"] = _section(found)
+    return "\n".join([_HEAD, *(sections[heading].rstrip("\n") + "\n" for heading in sorted(sections))])
 
 
-def _section(name: str, found: dict[str, Any]) -> str:
+def _section(found: dict[str, Any]) -> str:
     versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
-    lines = [f"## {found['title']}\n", f"`make bench-{name}`, {found['day']}; {found['machine']}; {versions}.\n"]
+    lines = [f"## {found['title']}\n", f"`{found['run']}`, {found['day']}; {found['machine']}; {versions}.\n"]
     if found["peers"]:
         lines.append(f"Beside: {', '.join(f'{package} {number}' for package, number in found['peers'].items())}.\n")
     for title, rows in found["tables"].items():

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.reorder --data DIRECTORY`: about an hour with every set."""
+"""`python -m benchmarks.reorder --data DIRECTORY`: two hours with every set."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.results import Goal, Rows, show, write
+from benchmarks.results import show, write
 
 from .sets import NEXT_BASKET_SETS
 from .tables import Measured, customer_table, next_basket_table, probability_table, repeat_item_table
@@ -29,22 +29,15 @@ PARTS: Mapping[str, Callable[[Path], Measured]] = {
     required=True,
     help="The folder with the order histories, as Parquet files.",
 )
-@click.option("--only", default="", help="Only the parts whose name contains this; nothing is then written.")
+@click.option("--only", default="", help="Only the parts whose name contains this.")
 def main(data: Path, only: str) -> None:
-    """Measure the predictions of what is bought again and who returns, and print the tables."""
-    tables: dict[str, Rows] = {}
-    goals: list[Goal] = []
+    """Measure the predictions of what is bought again and who returns; each part is kept when it is done."""
     for name, measure in PARTS.items():
-        if only not in name:
-            continue
-        click.echo(f"{name} …", err=True)
-        found = measure(data)
-        goals += found.goals
-        for heading, rows in found.tables.items():
-            tables.setdefault(heading, []).extend(rows)
-        show(found.tables, found.goals)
-    if not only:
-        write("reorder", "Reorder predictions", tables, goals, packages=PACKAGES)
+        if only in name:
+            click.echo(f"{name} …", err=True)
+            found = measure(data)
+            show(found.tables, found.goals)
+            write("reorder", "Reorder predictions", found.tables, found.goals, packages=PACKAGES, part=name)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def test_a_run_takes_the_place_of_its_section_and_no_other() -> None:
         file.unlink()
     write("second", "second", {"One": [{"a": 2}]}, [], packages=())
     again = render(page)
-    assert again == page[: page.index("## second")] + page[page.index("## second") :].replace("| 1 |", "| 2 |")
+    place = page.index("## second")
+    assert again == page[:place] + page[place:].replace("| 1 |", "| 2 |")
 
 
 def test_events_are_varied_and_about_as_large_as_a_search_with_ten_results() -> None:
