@@ -16,15 +16,15 @@ from shopstream.schemas.warehouse import DECISIONS, dataset_id
 from ..consent import allows, consent_of
 from ..reader import Features, ServedReorders
 from ..settings import FeatureSettings
-from ..warehouse import AnyParameter, Parameter, Row, ask, insert_rows
+from ..warehouse import AnyParameter, Parameter, Refused, Row, ask, insert_rows
 from .decide import decide
 from .facts import Bought, Facts, GoesWith, New, Popular
 from .trace import decision_of
 
 logger = logging.getLogger(__name__)
 
-MOST_CONSIDERED = 100
-"""Products of each kind that are looked at for one list."""
+CONSIDERED_FOR_EACH, CONSIDERED_AT_LEAST = 3, 20
+"""So many products of each kind are looked at for each place of a list, and so many at least: rules leave some out."""
 
 _PERSONA = """
 SELECT persona FROM personas
@@ -108,7 +108,7 @@ class Recommender:
     def _facts(self, user_id: str, kind: DecisionKind, k: int, cart: Sequence[str] | None) -> Facts:
         consent = consent_of(self._client, self._settings, user_id, "personalization")
         allowed = allows(self._settings, consent)
-        popular = self._ask(_POPULAR, [Parameter("most", "INT64", MOST_CONSIDERED)])
+        popular = self._ask(_POPULAR, [Parameter("most", "INT64", _considered(k))])
         facts = Facts(
             kind=kind,
             k=k,
@@ -138,7 +138,7 @@ class Recommender:
             return facts.model_copy(
                 update={"cart": tuple(cart), "goes_with": tuple(goes_with), "unavailable": shelf.unavailable}
             )
-        served = self._features.reorders(user_id, MOST_CONSIDERED)
+        served = self._features.reorders(user_id, _considered(facts.k))
         explored = self._ask(_EXPLORATIONS, [_user(user_id)])
         because = [row["because_product_id"] for row in explored if row["because_product_id"] is not None]
         shelf = self._shelf([*(each.product_id for each in served.reorders), *because])
@@ -179,7 +179,7 @@ class Recommender:
         place = f"{dataset_id(self._settings, DECISIONS.table.dataset)}.{DECISIONS.table.name}"
         try:
             insert_rows(self._client, place, [decision.model_dump(mode="json")])
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             logger.warning("decision %s was served and is not kept: %s", decision.decision_id, error)
 
     def _ask(self, statement: str, parameters: Sequence[AnyParameter]) -> list[Row]:
@@ -202,6 +202,10 @@ class _Shelf:
     @cached_property
     def unavailable(self) -> tuple[str, ...]:
         return tuple(product_id for product_id, row in self._rows.items() if not row["available"])
+
+
+def _considered(k: int) -> int:
+    return max(CONSIDERED_FOR_EACH * k, CONSIDERED_AT_LEAST)
 
 
 def _bought(reorder: Reorder | ModelReorder) -> Bought:
