@@ -43,6 +43,7 @@ def test_case(cases: Cases, case: Path) -> None:
 def computed(cases: Cases, table: FeatureTable) -> list[Row]:
     if table.name == "reorders":
         give_default_weights(cases)
+    cases.filled.add(table.name)
     job.run(cases.client, cases.settings, table, AS_OF, datetime.now(UTC))
     days = job.days_of(table, AS_OF)
     place = cases.place(FEATURES[table.name])
@@ -60,6 +61,7 @@ def matches(expected: Row, found: Row) -> bool:
 
 
 def give_default_weights(cases: Cases) -> None:
+    cases.filled.add("reorder_weights")
     values = ", ".join(
         f"(DATE '2026-03-01', {horizon}, '{name}', {weight}, 0, 0)"
         for horizon, weights in DEFAULT_WEIGHTS.items()
