@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.options import data_option
 from benchmarks.reorder.probabilities import Journey
 from benchmarks.reorder.sql_tier import connect, fill, give_profiles
 from benchmarks.results import Rows, show, write
@@ -63,12 +64,7 @@ WHERE as_of = $day AND window_days = $window_days
 
 
 @click.command(epilog="Example: python -m benchmarks.personas --data ../shared/data/orders")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    required=True,
-    help="The folder with the order histories, as Parquet files.",
-)
+@data_option
 def main(data: Path) -> None:
     """Measure personas' shares, stability and separation, and print the tables."""
     connection = _computed(Journey(data).purchases)

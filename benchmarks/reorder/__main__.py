@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.options import data_option
 from benchmarks.results import show, write
 
 from .sets import NEXT_BASKET_SETS
@@ -23,12 +24,7 @@ PARTS: Mapping[str, Callable[[Path], Measured]] = {
 
 
 @click.command(epilog="Example: python -m benchmarks.reorder --data ../shared/data/orders --only CDNOW")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    required=True,
-    help="The folder with the order histories, as Parquet files.",
-)
+@data_option
 @click.option("--only", default="", help="Only the parts whose name contains this.")
 def main(data: Path, only: str) -> None:
     """Measure the predictions of what is bought again and who returns; each part is kept when it is done."""

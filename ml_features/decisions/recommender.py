@@ -209,17 +209,16 @@ def _considered(k: int) -> int:
 
 
 def _bought(reorder: Reorder | ModelReorder) -> Bought:
-    of_model = isinstance(reorder, ModelReorder)
-    return Bought(
+    known = Bought(
         product_id=reorder.product_id,
         category=reorder.category,
         purchases=reorder.purchases,
         days_since_last=reorder.days_since_last or 0.0,
-        mean_gap_days=None if isinstance(reorder, ModelReorder) else reorder.mean_gap_days,
-        probability=reorder.probability if of_model else None,
-        inputs=None if isinstance(reorder, ModelReorder) else reorder.inputs.model_dump(),
-        model_inputs=reorder.inputs if isinstance(reorder, ModelReorder) else None,
+        mean_gap_days=None,
     )
+    if isinstance(reorder, ModelReorder):
+        return known.model_copy(update={"probability": reorder.probability, "model_inputs": reorder.inputs})
+    return known.model_copy(update={"mean_gap_days": reorder.mean_gap_days, "inputs": reorder.inputs.model_dump()})
 
 
 def _new(predicted: Iterable[Reorder | ModelReorder], explored: Sequence[Row], shelf: _Shelf) -> Iterable[New]:

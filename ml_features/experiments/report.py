@@ -160,16 +160,12 @@ def _lifts(experiment: Experiment, groups: Mapping[str, Group]) -> dict[str, Lif
     control, *others = experiment.variants
     found = {}
     for variant in others:
-        of_both = control.weight + variant.weight
+        of_both = experiment.share_of(control) + experiment.share_of(variant)
         found[variant.name] = lift(
             groups[control.name],
             groups[variant.name],
-            control_share=control.weight / of_both,
-            planned_users=max(round(experiment.planned_users * of_both / _weights(experiment)), 1),
+            control_share=experiment.share_of(control) / of_both,
+            planned_users=max(round(experiment.planned_users * of_both), 1),
             alpha=(1 - CONFIDENCE) / len(others),
         )
     return found
-
-
-def _weights(experiment: Experiment) -> int:
-    return sum(variant.weight for variant in experiment.variants)

@@ -126,12 +126,11 @@ class InsightWriter:
         model = self._model
         if model is None:
             return self._template(subject, figures, "switched off")
-        prompt = prompt_of(subject, figures)
         key = _key(figures, model.name)
         if (document := self._found(key, now)) is not None:
             return Told(Insight.model_validate({**json.loads(document), "subject": subject}), "cache")
         try:
-            insight, cost = self._asked(model, prompt, subject, figures, now)
+            insight, cost = self._asked(model, subject, figures, now)
         except _NotAsked as error:
             return self._template(subject, figures, error.why)
         except (TimeoutError, Unavailable, Refused, Unusable) as error:
@@ -156,10 +155,9 @@ class InsightWriter:
         except Unavailable:
             return None
 
-    def _asked(
-        self, model: Model, prompt: Prompt, subject: str, figures: Figures, now: datetime
-    ) -> tuple[Insight, float]:
+    def _asked(self, model: Model, subject: str, figures: Figures, now: datetime) -> tuple[Insight, float]:
         """A usable insight and what all attempts did cost."""
+        prompt = prompt_of(subject, figures)
         until = model.clock() + model.seconds
         cost = 0.0
 

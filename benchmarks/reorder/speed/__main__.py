@@ -9,6 +9,7 @@ import click
 import numpy as np
 from pyarrow import parquet
 
+from benchmarks.options import data_option
 from benchmarks.reorder.probabilities import Journey
 from benchmarks.reorder.sql_tier import AS_OF
 from benchmarks.reorder.tables import Measured
@@ -23,12 +24,7 @@ MOST_JOURNEY_SECONDS, MOST_BY_HAND, MOST_MEGABYTES, MOST_MICROSECONDS = 10.0, 1.
 
 
 @click.command(epilog="Example: python -m benchmarks.reorder.speed --data ../shared/data/orders")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    required=True,
-    help="The folder with the order histories, as Parquet files.",
-)
+@data_option
 def main(data: Path) -> None:
     """Measure the speed of the SQL tier and of one user's update, and print the tables."""
     found = speed_tables(data)
