@@ -51,7 +51,7 @@ class NoAnswer(Unavailable):
     """A call was made and no answer came: it may have cost what it could."""
 
 
-class Refused(Exception):
+class Declined(Exception):
     """The provider will never answer this: a wrong key or model, or a request it does not take."""
 
 
@@ -61,7 +61,7 @@ class Provider(Protocol):
     Raises:
         NoAnswer: It was asked and did not answer.
         Unavailable: It answers that it cannot now.
-        Refused: It answers that it will not.
+        Declined: It answers that it will not.
     """
 
     def __call__(self, prompt: Prompt, seconds: float) -> Reply:
@@ -190,4 +190,4 @@ _SERVER_ERROR = 500
 
 
 def _told(what: str, status: int) -> Exception:
-    return Unavailable(what) if status in _TRY_LATER or status >= _SERVER_ERROR else Refused(what)
+    return Unavailable(what) if status in _TRY_LATER or status >= _SERVER_ERROR else Declined(what)

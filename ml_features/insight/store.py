@@ -11,7 +11,7 @@ from shopstream.schemas.warehouse import WRITTEN_INSIGHTS, dataset_id
 from shopstream.schemas.written_insight import WrittenInsight
 
 from ..settings import FeatureSettings
-from ..warehouse import Parameter, ask, insert_rows
+from ..warehouse import Parameter, Refused, ask, insert_rows
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class WarehouseStore:
         place = f"{dataset_id(self._settings, WRITTEN_INSIGHTS.table.dataset)}.{WRITTEN_INSIGHTS.table.name}"
         try:
             insert_rows(self._client, place, [insight.model_dump(mode="json")])
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             logger.warning("an insight was written and is not kept: %s", error)
 
     def spent(self, now: datetime) -> float:

@@ -22,7 +22,7 @@ from shopstream.schemas.written_insight import WrittenInsight
 from ..settings import FeatureSettings
 from .budget import DailyBudget, Prices
 from .figures import Figures
-from .providers import NoAnswer, Prompt, Provider, Refused, Reply, prompt_of, provider_of, task_of
+from .providers import Declined, NoAnswer, Prompt, Provider, Reply, prompt_of, provider_of, task_of
 from .store import Store
 from .template import from_template
 from .written import Insight, Unusable, usable
@@ -133,7 +133,7 @@ class InsightWriter:
             insight, cost = self._asked(model, subject, figures, now)
         except _NotAsked as error:
             return self._template(subject, figures, error.why)
-        except (TimeoutError, Unavailable, Refused, Unusable) as error:
+        except (TimeoutError, Unavailable, Declined, Unusable) as error:
             logger.warning("a template stands in for %s: %s", model.name, str(error) or type(error).__name__)
             return self._template(subject, figures, _why(error))
         self._store.keep(
@@ -192,7 +192,7 @@ class InsightWriter:
         except (TimeoutError, NoAnswer):
             model.breaker.failed(model.clock())
             raise
-        except (Unavailable, Refused):
+        except (Unavailable, Declined):
             spending.cost(0)
             model.breaker.failed(model.clock())
             raise
@@ -233,7 +233,7 @@ def _within(seconds: float, call: Callable[[], Reply]) -> Reply:
 def _why(error: Exception) -> WhyTemplate:
     if isinstance(error, TimeoutError):
         return "late"
-    if isinstance(error, Refused):
+    if isinstance(error, Declined):
         return "refused"
     return "unusable" if isinstance(error, Unusable) else "unavailable"
 
