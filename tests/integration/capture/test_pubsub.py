@@ -8,6 +8,7 @@ import pytest
 
 from shopstream.capture import Capture, open_capture, search
 from shopstream.capture.counters import Counter
+from tests.integration.wire import Wire
 
 
 def track(capture: Capture, count: int) -> list[str | None]:
@@ -62,20 +63,28 @@ def test_a_fault_of_pubsub_loses_nothing(place: Any, fault: str) -> None:
 
 def test_a_topic_that_is_made_later_gets_everything(place: Any) -> None:
     later = type(place.arrivals)(place.arrivals.address, place.arrivals.project, f"{place.arrivals.name}-later")
-    capture = open_capture(place.environment | {"PUBSUB_TOPIC": later.name})
+    host, _, port = later.address.partition(":")
+    wire = Wire(host, int(port))
+    settings = place.environment | {"PUBSUB_TOPIC": later.name, "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{wire.port}"}
+    capture = open_capture(settings)
     tracked = track(capture, 100)
     assert not capture.drain(0.3)
+    wire.set("cut")  # What a topic gets before it has a subscription is nobody's.
     later.create()
+    wire.set("open")
     assert capture.close() == 0
     assert later.pull(100) == tracked
+    wire.close()
 
 
 def test_an_outage_is_waited_out(place: Any, own_pubsub: Callable[..., Any], tmp_path: Path) -> None:
     process, address = own_pubsub(0)
     arrivals = type(place.arrivals)(address, place.arrivals.project, place.arrivals.name)
     arrivals.create()
-    settings = place.environment | {"PUBSUB_EMULATOR_HOST": address, "CAPTURE_SPOOL_DIRECTORY": str(tmp_path / "own")}
-    capture = open_capture(settings)
+    host, _, port = address.partition(":")
+    wire = Wire(host, int(port))
+    own = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{wire.port}", "CAPTURE_SPOOL_DIRECTORY": str(tmp_path / "own")}
+    capture = open_capture(place.environment | own)
     before = track(capture, 500)
     assert capture.drain()
     assert arrivals.pull(500) == before
@@ -83,10 +92,13 @@ def test_an_outage_is_waited_out(place: Any, own_pubsub: Callable[..., Any], tmp
     process.wait()
     during = track(capture, 500)
     assert not capture.drain(0.5)
-    own_pubsub(int(address.rpartition(":")[2]))
+    wire.set("cut")  # The new server knows of no subscription yet.
+    own_pubsub(int(port))
     again = type(arrivals)(address, arrivals.project, arrivals.name)
     again.create()
+    wire.set("open")
     after = track(capture, 500)
     assert capture.close() == 0
     assert again.pull(1000) == during + after
+    wire.close()
     assert capture.counts()[Counter.RETRIED] >= 1
