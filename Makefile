@@ -15,9 +15,9 @@ setup: $(INSTALLED) ## Create .venv and install everything into it
 $(INSTALLED): requirements.lock pyproject.toml setup.py
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 2; }
-	@echo "Installing into $(VENV) from PyPI (about two minutes, once)"
+	@echo "Installing into $(VENV) from PyPI (a minute or two, once)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## The whole pipeline on real orders: make demo [ARGS="--hous
 
 # A file of tests stays with one process, and each process has a local stack of its own.
 test: $(INSTALLED) ## All tests: make test [ARGS="-k spool"]
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) types ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -24,8 +24,8 @@ from .clock import utc_now
 from .erase import Eraser, buckets
 from .options import PipelineSettings
 from .personal_rows import personal_tables
+from .storage import connect_to_storage
 from .warehouse import connect
-from .write_failed import connect_to_storage
 
 _CAPTURE = "shopstream-capture"
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -12,9 +12,7 @@ import requests
 from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.storage import Client
 
 from shopstream.schemas import CloudSettings, FailedEvent, Stage, Unavailable
 from shopstream.schemas.rows import failed_row
@@ -25,6 +23,7 @@ from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
 from .retry import RETRY_SECONDS, retrying
 from .step import in_global_window
+from .storage import connect_to_storage
 from .tombstones import Tombstones
 from .warehouse import REQUEST_SECONDS
 from .write_streaming import Answer, StreamingInserts
@@ -115,14 +114,3 @@ def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Seq
         client.close()
     except _ERRORS as error:
         raise Unavailable(f"gs://{bucket} did not take failed events: {type(error).__name__}") from error
-
-
-def connect_to_storage(settings: CloudSettings) -> Client:
-    """A client of Cloud Storage, or of the emulator where one is named."""
-    if settings.storage_emulator_host is None:
-        return Client(settings.google_cloud_project)
-    return Client(
-        settings.google_cloud_project,
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": settings.storage_emulator_host},
-    )

@@ -44,9 +44,9 @@ class Exploration(Record):
     in_category: float = Field(
         ge=0,
         le=1,
-        description="The part of the user's categories: the share of the user's interest (purchases, and views, "
-        "clicks, favourites and cart adds of 60 days) in the category, times the product's share of what sells in it, "
-        "divided by 1 plus the number of products the user bought.",
+        description="The part of the user's ten greatest categories: the share of the user's interest (purchases, and "
+        "views, clicks, favourites and cart adds of 60 days) in the category, times the product's share of what sells "
+        "in it, divided by 1 plus the number of products the user bought.",
     )
     source: Literal["popular", "goes_with", "same_buyers", "in_category"] = Field(
         description="The greatest part; of equal ones the last in this order."

@@ -25,8 +25,8 @@ from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.erase import Eraser, buckets
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.personal_rows import STREAMED_ROWS_STAY, personal_tables
+from shopstream.pipeline.storage import connect_to_storage
 from shopstream.pipeline.warehouse import ask
-from shopstream.pipeline.write_failed import connect_to_storage
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, read_settings
 from shopstream.schemas.bigquery_schema import Column
 from shopstream.schemas.rows import failed_row

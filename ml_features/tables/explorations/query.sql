@@ -128,6 +128,7 @@ interests AS (
     SELECT user_id, category, looks AS amount FROM looked
   )
   GROUP BY user_id, category
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY SUM(amount) DESC, category) <= 10
 ),
 
 users AS (

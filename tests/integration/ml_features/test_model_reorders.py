@@ -21,7 +21,7 @@ from shopstream.ml_features.models.artefact import Artefact, Judged, Provenance
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import append_rows
-from shopstream.pipeline.write_failed import connect_to_storage
+from shopstream.pipeline.storage import connect_to_storage
 from shopstream.schemas import SettingsError, read_settings
 
 if TYPE_CHECKING:

@@ -1,39 +1,42 @@
 """The reader over the wire."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.local.complete_journey import Basket, Line
+from deploy.local.stack import LocalStack
 from shopstream.ml_features import Features
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import connect
 from shopstream.schemas import Unavailable, read_settings
 
-if TYPE_CHECKING:
-    from ..conftest import Warehouse
-    from .conftest import Load, Run
+from ..conftest import made_warehouse
+from .conftest import loader, runner
 
 AS_OF = date(2026, 3, 31)
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LINES = tuple(Line(product, "dairy", "dairy maid", 2, Decimal("1.19")) for product in ("bread", "milk", "wine"))
 
 
-@pytest.fixture
-def features(warehouse: "Warehouse", settings: FeatureSettings, run_table: "Run", load_baskets: "Load") -> Features:
-    load_baskets(
-        [
-            Basket("u1", "o1", AT, LINES),
-            Basket("u1", "o2", AT + timedelta(days=10), LINES[1:2]),
-            Basket("u2", "o3", AT, LINES[:1]),
-        ]
-    )
-    for day in (AS_OF - timedelta(days=1), AS_OF):
-        for table in ("reorder_weights", "reorders", "profiles"):
-            run_table(table, day)
-    return Features(warehouse.client, settings)
+@pytest.fixture(scope="module")
+def features(stack: LocalStack) -> Iterator[Features]:
+    with made_warehouse(stack, "reader") as warehouse:
+        settings = read_settings(FeatureSettings, warehouse.environment)
+        loader(warehouse, settings)(
+            [
+                Basket("u1", "o1", AT, LINES),
+                Basket("u1", "o2", AT + timedelta(days=10), LINES[1:2]),
+                Basket("u2", "o3", AT, LINES[:1]),
+            ]
+        )
+        run_table = runner(warehouse, settings)
+        for day in (AS_OF - timedelta(days=1), AS_OF):
+            for table in ("reorder_weights", "reorders", "profiles"):
+                run_table(table, day)
+        yield Features(warehouse.client, settings)
 
 
 def test_a_profile_is_the_latest_one_and_says_where_it_was_read(features: Features) -> None:
