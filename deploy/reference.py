@@ -1,4 +1,4 @@
-"""Renders the reference pages that need every room: settings and counters; a test holds the files to the code.
+"""Renders the reference pages that need every room, and what else is generated; a test holds the files to the code.
 
 Example: python -m deploy.reference docs
 """
@@ -24,6 +24,7 @@ from shopstream.pipeline.counters import Distribution
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.schemas import CloudSettings, Settings, data_dictionary
 from shopstream.schemas.environment import variable_names
+from shopstream.schemas.serving.generate import served_module
 
 _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
     ("Where things are: every command, and capture's backends in the cloud", CloudSettings, None),
@@ -116,6 +117,7 @@ def write(docs: Path) -> None:
     (docs / "counters.md").write_text(counters_page())
     (docs / "collector-openapi.json").write_text(collector_document())
     (docs.parent / "deploy" / "dashboards" / "grafana.json").write_text(dashboard())
+    (docs.parent / "schemas" / "serving" / "served.py").write_text(served_module())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 import orjson
+import pyarrow as pa
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
@@ -93,13 +94,34 @@ def rows_of(
 
     What breaks off in the middle is not begun anew.
     """
+    with translated():
+        yield from _result(client, settings, statement, parameters)
+
+
+def arrow_batches(
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[AnyParameter] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Like rows_of, by columns: for tables of millions of rows.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+        SettingsError: A dataset or table is missing.
+        Refused: The statement is wrong.
+    """
+    with translated():
+        result = _result(client, settings, statement, parameters)
+        yield from result.to_arrow_iterable()
+
+
+def _result(
+    client: bigquery.Client, settings: CloudSettings, statement: str, parameters: Sequence[AnyParameter]
+) -> bigquery.table.RowIterator:
     config = bigquery.QueryJobConfig(
         default_dataset=dataset_id(settings, Dataset.VIEWS), query_parameters=list(parameters)
     )
-    with translated():
-        # The client's own retries hide a dead server for ten minutes.
-        job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
-        yield from job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+    # The client's own retries hide a dead server for ten minutes.
+    job = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
+    return job.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
 
 
 def append_rows(client: bigquery.Client, table: bigquery.Table, rows: Sequence[Row]) -> None:

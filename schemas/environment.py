@@ -108,6 +108,11 @@ class RedisSettings(Settings):
         description="Whether features are also served from Redis; everything works without.",
     )
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Where Redis is.")
+    redis_prefix: str = Field(
+        "shopstream",
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$",
+        description="What every key of served features begins with; several shops may share a Redis.",
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

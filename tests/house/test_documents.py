@@ -17,6 +17,7 @@ from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
 from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
 from shopstream.schemas.data_dictionary import json_schemas, render, render_views
 from shopstream.schemas.decision import Decision
+from shopstream.schemas.serving.generate import served_module
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("capture", "features", "pipeline")
@@ -44,6 +45,10 @@ def test_the_dashboard_for_grafana_is_fresh() -> None:
 
 def test_the_collectors_openapi_document_is_fresh() -> None:
     assert (ROOT / "docs/collector-openapi.json").read_text() == collector_document(), "run `make docs`"
+
+
+def test_the_structs_that_are_served_are_fresh() -> None:
+    assert (ROOT / "schemas/serving/served.py").read_text() == served_module(), "run `make docs`"
 
 
 @pytest.mark.parametrize("room", ["capture", "ml_features", "schemas"])

@@ -1,0 +1,1 @@
+"""Features served: published to Redis, and read from it or from the warehouse."""

@@ -1,0 +1,80 @@
+"""Where everything lies in Redis, and what it looks like there.
+
+PREFIX:published                    a hash: for each view what is published of it (Publication)
+PREFIX:rows:VIEW:VERSION:KEY        the rows of a key, of one version of a view
+PREFIX:live:VIEW:KEY                the latest row the stream has of a user, behind its moment (Moment)
+PREFIX:consent:PURPOSE              a hash: for each user who decided lately what and when
+PREFIX:consent:changes              counts those decisions
+"""
+
+from datetime import date, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from ..table import Purpose
+
+_DIGITS = 16
+MOMENT_BYTES = 2 * _DIGITS
+"""A value of the stream begins with so many digits: of two values the one with the greater digits is the later."""
+
+
+class Publication(msgspec.Struct, array_like=True, frozen=True):
+    """What is published of a view: readers follow it, so that a new version is there for all keys at once.
+
+    JSON in Redis, whose scripts read it too.
+    """
+
+    order: str
+    """The date and the version: of two publications the one whose order is greater stays."""
+    as_of: date
+    version: str
+    layout: str
+    keys: int
+    published_at: datetime
+    evicted_keys: int
+    """How many keys Redis had evicted by then: where it evicts more, a key that is missing may have been there."""
+    previous_version: str | None
+
+
+class Keys(NamedTuple):
+    """The keys of one shop: several may share a Redis under different prefixes."""
+
+    prefix: str
+
+    @property
+    def published(self) -> str:
+        """The hash of publications by view."""
+        return f"{self.prefix}:published"
+
+    @property
+    def begun(self) -> str:
+        """The hash of versions that were begun, by view."""
+        return f"{self.prefix}:begun"
+
+    def publishing(self, view: str) -> str:
+        """The lock of who publishes a view."""
+        return f"{self.prefix}:publishing:{view}"
+
+    def rows(self, view: str, version: str) -> str:
+        """What a key of this version begins with; the user or product follows."""
+        return f"{self.prefix}:rows:{view}:{version}:"
+
+    def live(self, view: str) -> str:
+        """What a key of the stream begins with; the user follows."""
+        return f"{self.prefix}:live:{view}:"
+
+    def consent(self, purpose: Purpose) -> str:
+        """The hash of decisions about a purpose by user."""
+        return f"{self.prefix}:consent:{purpose}"
+
+    @property
+    def consent_changes(self) -> str:
+        """The number of decisions taken in."""
+        return f"{self.prefix}:consent:changes"
+
+
+def moment(at: datetime, then: int = 0) -> bytes:
+    """When something was so, as digits that sort: microseconds, and what tells two of the same microsecond apart."""
+    microseconds = round(at.timestamp() * 1_000_000)
+    return f"{microseconds:0{_DIGITS}d}{then:0{_DIGITS}d}".encode()

@@ -1,0 +1,107 @@
+"""What is served: for each feature table, the rows of the latest date by the key they are asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+import msgspec
+import orjson
+from pydantic import BaseModel
+
+from ..features import (
+    Exploration,
+    ModelReorder,
+    Persona,
+    ProductAffinity,
+    ProductPopularity,
+    Profile,
+    Reorder,
+    ReorderWeight,
+)
+from ..live.live_reorders import LiveReorders
+from ..live.live_session import LiveSession
+from .served import (
+    ServedExploration,
+    ServedLiveReorders,
+    ServedLiveSession,
+    ServedModelReorder,
+    ServedPersona,
+    ServedProductAffinity,
+    ServedProductPopularity,
+    ServedProfile,
+    ServedReorder,
+    ServedReorderWeight,
+)
+
+Item = TypeVar("Item", bound=msgspec.Struct)
+
+MOST_REORDERS = 30
+"""Of a user; who asks for more is answered from the warehouse."""
+MOST_POPULAR = 300
+EVERYTHING = ""
+"""The key of a view whose rows are the same for everyone."""
+
+
+@dataclass(frozen=True)
+class ServedView(Generic[Item]):
+    """Rows of a feature table under a key: one value a key, as MessagePack without names."""
+
+    name: str
+    model: type[BaseModel]
+    item: type[Item]
+    key: str | None
+    """The column asked by; None where there is one answer for everyone."""
+    most: int = 1
+    """So many rows a key at most, by `order_by`."""
+    order_by: tuple[str, ...] = ()
+    seconds: int = 36 * 3600
+    """How long a value stays in Redis: half a day beyond the next nightly run."""
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of the table, in the order of the value."""
+        return self.item.__struct_fields__
+
+    @cached_property
+    def layout(self) -> str:
+        """Names the columns and their types: who knows another layout does not read the value."""
+        schema = msgspec.json.schema(tuple[self.item, ...])  # type: ignore[name-defined]
+        return sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+    def encode(self, items: Sequence[Item]) -> bytes:
+        """The value of a key."""
+        return msgspec.msgpack.encode(items)
+
+    def decode(self, value: bytes) -> tuple[Item, ...]:
+        """The rows of a value.
+
+        Raises:
+            msgspec.DecodeError: It is none of this view.
+        """
+        return self._decoder.decode(value)
+
+    @cached_property
+    def _decoder(self) -> "msgspec.msgpack.Decoder[tuple[Item, ...]]":
+        return msgspec.msgpack.Decoder(tuple[self.item, ...])  # type: ignore[name-defined]
+
+    def served(self, row: BaseModel) -> Item:
+        """A row of the table as it is served."""
+        return msgspec.convert(row, self.item, from_attributes=True)
+
+
+PROFILES = ServedView("profiles", Profile, ServedProfile, "user_id")
+PERSONAS = ServedView("personas", Persona, ServedPersona, "user_id", 2, ("window_days",))
+REORDERS = ServedView("reorders", Reorder, ServedReorder, "user_id", MOST_REORDERS, ("rank",))
+MODEL_REORDERS = ServedView("model_reorders", ModelReorder, ServedModelReorder, "user_id", MOST_REORDERS, ("rank",))
+EXPLORATIONS = ServedView("explorations", Exploration, ServedExploration, "user_id", 30, ("rank",))
+PRODUCTS = ServedView("product_popularity", ProductPopularity, ServedProductPopularity, "product_id")
+AFFINITIES = ServedView("product_affinities", ProductAffinity, ServedProductAffinity, "product_id", 50, ("rank",))
+POPULAR = ServedView("popular_products", ProductPopularity, ServedProductPopularity, None, MOST_POPULAR, ("rank",))
+WEIGHTS = ServedView("reorder_weights", ReorderWeight, ServedReorderWeight, None, 1000, ("horizon_days", "feature"))
+
+NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS)
+"""Published by feature jobs, each a date at a time."""
+LIVE_SESSIONS = ServedView("live_sessions", LiveSession, ServedLiveSession, "user_id", seconds=3 * 86400)
+LIVE_REORDERS = ServedView("live_reorders", LiveReorders, ServedLiveReorders, "user_id", seconds=3 * 86400)
