@@ -35,6 +35,27 @@ class FeatureSettings(CloudSettings, RedisSettings):
         None,
         description="Where a Beam batch keeps its files while it runs, gs:// for Dataflow; unset for the system's own.",
     )
+    serving_redis_seconds: float = Field(
+        0.05, gt=0, le=10, description="So long a reader waits for Redis; then it asks the warehouse."
+    )
+    serving_deadline_seconds: float = Field(
+        2.0,
+        gt=0,
+        le=60,
+        description="So long a reader waits for everything together; then it gives what it had before, or nothing.",
+    )
+    serving_cache_seconds: float = Field(
+        5.0, ge=0, le=3600, description="So long a reader gives what it has read without asking again."
+    )
+    serving_cache_entries: int = Field(
+        10_000, ge=0, description="So many answers a reader remembers; what was read longest ago goes first."
+    )
+    serving_stale_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="So old may be what a reader remembers and gives, marked stale, where neither Redis nor the "
+        "warehouse answers.",
+    )
     decisions_kept: bool = Field(
         True, description="Whether every list served is kept in `decisions`, to be looked up and decided again."
     )

@@ -190,7 +190,7 @@ class Publisher:
 
 
 def _statement(view: View) -> str:
-    table = view.model.table.name  # type: ignore[attr-defined]
+    table = view.table.name
     columns = ", ".join(f"`{column}`" for column in view.columns)
     key = f"`{view.key}`" if view.key else f"'{EVERYTHING}'"
     if view.most == 1:

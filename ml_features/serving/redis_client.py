@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -22,13 +24,26 @@ def connect_to_redis(settings: RedisSettings, seconds: float = PUBLISH_SECONDS) 
     Raises:
         SettingsError: REDIS_URL is no address of Redis.
     """
+    with _address_checked():
+        url, retry = settings.redis_url.get_secret_value(), Retry(NoBackoff(), 0)
+        return redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=retry)
+
+
+def connect_to_async_redis(settings: RedisSettings, seconds: float) -> redis.asyncio.Redis:
+    """The same for an event loop.
+
+    Raises:
+        SettingsError: REDIS_URL is no address of Redis.
+    """
+    with _address_checked():
+        url, retry = settings.redis_url.get_secret_value(), AsyncRetry(NoBackoff(), 0)
+        return redis.asyncio.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=retry)
+
+
+@contextmanager
+def _address_checked() -> Iterator[None]:
     try:
-        return redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
+        yield
     except ValueError:
         raise SettingsError(
             "REDIS_URL has a value it does not accept. It begins with redis://, rediss:// or unix://."

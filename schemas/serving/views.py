@@ -22,6 +22,7 @@ from ..features import (
 )
 from ..live.live_reorders import LiveReorders
 from ..live.live_session import LiveSession
+from ..table import Purpose, Table
 from .served import (
     ServedExploration,
     ServedLiveReorders,
@@ -58,6 +59,17 @@ class ServedView(Generic[Item]):
     order_by: tuple[str, ...] = ()
     seconds: int = 36 * 3600
     """How long a value stays in Redis: half a day beyond the next nightly run."""
+
+    @property
+    def table(self) -> Table:
+        """The table the rows are from."""
+        table: Table = self.model.table  # type: ignore[attr-defined]
+        return table
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """What its rows are used for: who does not allow it has none."""
+        return self.table.purpose
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

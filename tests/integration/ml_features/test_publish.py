@@ -78,10 +78,9 @@ def test_every_view_is_read_as_its_table_has_it(
     publisher = Publisher(server, KEYS.prefix)
     for view in NIGHTLY:
         done = publisher.publish(view, AS_OF, NOW, view_batches(warehouse.client, settings, view, AS_OF))
-        place = view.model.table.name  # type: ignore[attr-defined]
         key = f"`{view.key}`" if view.key else "''"
         rows = warehouse.rows(
-            f"SELECT *, {key} AS served_by FROM `{{features}}.{place}` WHERE as_of = DATE '{AS_OF}'"  # noqa: S608
+            f"SELECT *, {key} AS served_by FROM `{{features}}.{view.table.name}` WHERE as_of = DATE '{AS_OF}'"  # noqa: S608
         )
         by_key: dict[str, list[dict[str, Any]]] = {}
         for row in rows:

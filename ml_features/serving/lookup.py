@@ -1,0 +1,241 @@
+"""Where an answer is looked for: in memory, in Redis, in the warehouse, and in memory again, however old.
+
+It waits for nobody and reads no server: it says step by step what is to be read, and is told what was there. So it is
+the same for who waits in a thread and for who awaits.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from random import Random
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from shopstream.schemas import Unavailable
+from shopstream.schemas.breaker import Breaker
+from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication
+from shopstream.schemas.serving.views import NIGHTLY, ServedView
+from shopstream.schemas.table import Purpose
+
+from ..settings import FeatureSettings
+from .answer import NOTHING, Answer, Source
+
+View: TypeAlias = ServedView[Any]
+Rows: TypeAlias = tuple[Any, ...]
+PUBLISHED_SECONDS = 1.0
+"""So long a reader keeps to the versions it knows, and to the decisions about consent."""
+
+
+_NOBODY: frozenset[str] = frozenset()
+
+
+class Clock(NamedTuple):
+    """What time it is."""
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+class Step(NamedTuple):
+    """Something to be read: a method of Wire, and its arguments, of which the last is how many seconds there are."""
+
+    method: Literal["state", "decisions", "values", "warehouse", "wait"]
+    arguments: tuple[Any, ...]
+
+
+class State(NamedTuple):
+    """What a reader looks at from time to time."""
+
+    published: Mapping[bytes, bytes]
+    consent_changes: int
+    evicted_keys: int
+
+
+class FromWarehouse(NamedTuple):
+    """Rows of the latest date, for those keys that have any."""
+
+    as_of: date | None
+    rows: Mapping[str, Rows]
+
+
+Steps: TypeAlias = Generator[Step, Any, Any]
+TakeIn: TypeAlias = Callable[[View, Iterable[str], FromWarehouse], dict[str, Answer[Any]]]
+
+
+class _Remembered(NamedTuple):
+    rows: Rows
+    as_of: date | None
+    version: str | None
+    source: Source
+    since: datetime
+    read_at: float
+
+
+class Lookup:
+    """The memory of a process, and the order in which it asks."""
+
+    def __init__(self, settings: FeatureSettings, clock: Clock, random: Random, new_future: Callable[[], Any]) -> None:
+        self._settings, self._clock, self._new_future = settings, clock, new_future
+        self._keys = Keys(settings.redis_prefix)
+        self._breaker = Breaker(failures=3, first_seconds=0.25, longest_seconds=2.0, random=random)
+        self._lock = threading.Lock()
+        self._memory: dict[tuple[str, str], _Remembered] = {}
+        self._under_way: dict[tuple[str, str], Any] = {}
+        self._published: dict[str, Publication] = {}
+        self._evicted_keys = 0
+        self._consent_changes: int | None = None
+        self._refused: dict[Purpose | None, frozenset[str]] = {}
+        self._looked_at: float | None = None
+
+    def find(self, view: View, keys: Iterable[str], seconds: float | None) -> Steps:
+        """The answers by key, within so many seconds; raises nothing."""
+        started = self._clock.monotonic()
+        deadline = started + (self._settings.serving_deadline_seconds if seconds is None else seconds)
+        asked = list(dict.fromkeys(keys))
+        found = self._recall(view, asked, started - self._settings.serving_cache_seconds, stale=False)
+        if len(found) == len(asked):
+            return found
+        mine, others = self._claim(view, [key for key in asked if key not in found])
+        if mine:
+            answers: dict[str, Answer[Any]] = {}
+            try:
+                answers = yield from self._look(view, mine, deadline)
+            finally:
+                self._settle(view, mine, answers)
+            found |= answers
+        for key, future in others.items():
+            answers_of_another = yield Step("wait", (future, deadline - self._clock.monotonic()))
+            found[key] = answers_of_another.get(key) or self._last_resort(view, (key,))[key]
+        return found if not others and len(mine) == len(asked) else {key: found[key] for key in asked}
+
+    def take_in(self, view: View, keys: Iterable[str], given: FromWarehouse) -> dict[str, Answer[Any]]:
+        """Remember what the warehouse gave, in time or late; the answers."""
+        now, read_at = self._clock.now(), self._clock.monotonic()
+        return self._taken(
+            view,
+            {key: _Remembered(given.rows.get(key, ()), given.as_of, None, "warehouse", now, read_at) for key in keys},
+        )
+
+    def _look(self, view: View, keys: Sequence[str], deadline: float) -> Steps:
+        answers: dict[str, Answer[Any]] = {}
+        if self._settings.redis_enabled and self._breaker.may_try(self._clock.monotonic()):
+            try:
+                answers = yield from self._look_in_redis(view, keys, deadline)
+            except Unavailable:
+                self._breaker.failed(self._clock.monotonic())
+            else:
+                self._breaker.succeeded()
+        if len(answers) < len(keys):
+            rest = [key for key in keys if key not in answers]
+            try:
+                given = yield Step("warehouse", (view, rest, self.take_in, deadline - self._clock.monotonic()))
+            except Unavailable:
+                answers |= self._last_resort(view, rest)
+            else:
+                answers |= given
+        return answers
+
+    def _look_in_redis(self, view: View, keys: Sequence[str], deadline: float) -> Steps:
+        yield from self._look_at_state(deadline)
+        publication = self._published.get(view.name)
+        if publication is None or publication.layout != view.layout or self._is_over(view, publication):
+            return {}
+        begins = self._keys.rows(view.name, publication.version)
+        values = yield Step("values", ([begins + key for key in keys], self._redis_seconds(deadline)))
+        read_at = self._clock.monotonic()
+        as_of, version, since = publication.as_of, publication.version, publication.published_at
+        missing_is_none = self._evicted_keys <= publication.evicted_keys
+        read: dict[str, _Remembered] = {}
+        for key, value in zip(keys, values, strict=True):
+            if value is not None:
+                try:
+                    rows = view.decode(value)
+                except msgspec.DecodeError:
+                    continue
+            elif missing_is_none:
+                rows = ()
+            else:
+                continue
+            read[key] = _Remembered(rows, as_of, version, "redis", since, read_at)
+        return self._taken(view, read)
+
+    def _look_at_state(self, deadline: float) -> Steps:
+        moment = self._clock.monotonic()
+        if self._looked_at is not None and moment < self._looked_at + PUBLISHED_SECONDS:
+            return
+        state: State = yield Step("state", (self._keys, self._redis_seconds(deadline)))
+        if state.consent_changes != self._consent_changes:
+            decisions = yield Step("decisions", (self._keys, self._redis_seconds(deadline)))
+            self._refused = {
+                purpose: frozenset(user.decode() for user, packed in theirs.items() if packed[MOMENT_BYTES:] == b"0")
+                for purpose, theirs in decisions.items()
+            }
+        self._published = {
+            view.name: msgspec.json.decode(packed, type=Publication)
+            for view in NIGHTLY
+            if (packed := state.published.get(view.name.encode())) is not None
+        }
+        self._consent_changes, self._evicted_keys = state.consent_changes, state.evicted_keys
+        self._looked_at = moment
+
+    def _is_over(self, view: View, publication: Publication) -> bool:
+        """Its rows have expired, and who is missing may have been there."""
+        return (self._clock.now() - publication.published_at).total_seconds() >= view.seconds
+
+    def _redis_seconds(self, deadline: float) -> float:
+        return min(self._settings.serving_redis_seconds, deadline - self._clock.monotonic())
+
+    def _claim(self, view: View, keys: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+        """Those this call looks for, and those another call is looking for already."""
+        mine, others = [], {}
+        future, name = self._new_future(), view.name
+        with self._lock:
+            for key in keys:
+                if (theirs := self._under_way.setdefault((name, key), future)) is future:
+                    mine.append(key)
+                else:
+                    others[key] = theirs
+        return mine, others
+
+    def _settle(self, view: View, keys: Sequence[str], answers: Mapping[str, Answer[Any]]) -> None:
+        with self._lock:
+            futures = [self._under_way.pop((view.name, key)) for key in keys]
+        futures[0].set_result(answers)  # All keys of a call have the same.
+
+    def _taken(self, view: View, read: Mapping[str, _Remembered]) -> dict[str, Answer[Any]]:
+        if most := self._settings.serving_cache_entries:
+            with self._lock:
+                for key, remembered in read.items():
+                    self._memory.pop((view.name, key), None)  # What was read last is at the end.
+                    self._memory[view.name, key] = remembered
+                while len(self._memory) > most:
+                    del self._memory[next(iter(self._memory))]
+        return self._answers(view, read, stale=False)
+
+    def _recall(self, view: View, keys: Iterable[str], read_after: float, *, stale: bool) -> dict[str, Answer[Any]]:
+        if not self._memory:
+            return {}
+        name, memory = view.name, self._memory
+        with self._lock:
+            remembered = {
+                key: known for key in keys if (known := memory.get((name, key))) and known.read_at > read_after
+            }
+        return self._answers(view, remembered, stale=stale)
+
+    def _last_resort(self, view: View, keys: Sequence[str]) -> dict[str, Answer[Any]]:
+        """What is remembered, unless it is too old to be given at all."""
+        oldest = self._clock.monotonic() - self._settings.serving_stale_seconds
+        return dict.fromkeys(keys, NOTHING) | self._recall(view, keys, oldest, stale=True)
+
+    def _answers(self, view: View, remembered: Mapping[str, _Remembered], *, stale: bool) -> dict[str, Answer[Any]]:
+        if not remembered:
+            return {}
+        now, refused = self._clock.now(), self._refused.get(view.purpose, _NOBODY)
+        answers = {}
+        age, aged = 0.0, None
+        for key, (rows, as_of, version, source, since, _) in remembered.items():
+            if since is not aged:  # One moment for all that are of one version.
+                age, aged = (now - since).total_seconds(), since
+            answers[key] = Answer(() if key in refused else rows, as_of, version, source, age, stale)
+        return answers

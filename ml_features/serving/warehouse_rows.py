@@ -1,0 +1,112 @@
+"""The same views where there is no Redis, or it does not know: from their tables, a statement for some keys."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date, timedelta
+from typing import Any
+
+from google.cloud import bigquery
+
+from shopstream.schemas import SettingsError, Unavailable
+
+from ..settings import FeatureSettings
+from ..warehouse import AnyParameter, Parameter, Refused, Row, ask
+from .lookup import Clock, FromWarehouse, Rows, TakeIn, View
+
+WORKERS = 4
+MOST_UNDER_WAY = 64
+"""Statements that run or wait; one more is not begun, for its caller would be gone before its turn."""
+DATE_AGE = timedelta(minutes=1)
+"""So long the latest date of a table is known."""
+
+
+class WarehouseRows:
+    """Runs statements in threads of its own, so that a caller can go on without one that takes too long."""
+
+    def __init__(self, client: bigquery.Client, settings: FeatureSettings, clock: Clock) -> None:
+        self._client, self._settings, self._clock = client, settings, clock
+        self._executor = ThreadPoolExecutor(WORKERS, "shopstream-warehouse")
+        self._under_way = threading.BoundedSemaphore(MOST_UNDER_WAY)
+        self._dates: dict[str, tuple[date | None, float]] = {}
+
+    def begin(self, view: View, keys: Sequence[str], take_in: TakeIn) -> "Future[Any]":
+        """What `take_in` makes of the rows, once they are there.
+
+        Raises:
+            Unavailable: Too many statements are under way.
+        """
+        if not self._under_way.acquire(blocking=False):
+            raise Unavailable(f"{MOST_UNDER_WAY} statements are under way")
+        future = self._executor.submit(self._read, view, keys, take_in)
+        future.add_done_callback(lambda _: self._under_way.release())
+        return future
+
+    def close(self) -> None:
+        """Let what runs end by itself."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, view: View, keys: Sequence[str], take_in: TakeIn) -> Any:  # noqa: ANN401 - take_in's own
+        try:
+            as_of = self._latest(view)
+            found = {} if as_of is None else self._rows(view, keys, as_of)
+        except (SettingsError, Refused) as error:
+            raise Unavailable(str(error)) from error
+        return take_in(view, keys, FromWarehouse(as_of, found))
+
+    def _latest(self, view: View) -> date | None:
+        moment = self._clock.monotonic()
+        known = self._dates.get(view.table.name)
+        if known is not None and moment < known[1] + DATE_AGE.total_seconds():
+            return known[0]
+        # The oldest partition there may be: without it every one of them is read.
+        oldest = self._clock.now().date() - timedelta(days=view.table.expiry_days or 0)
+        statement = f"SELECT MAX(as_of) AS as_of FROM `{view.table.name}` WHERE as_of >= @oldest"  # noqa: S608
+        (row,) = self._ask(statement, [Parameter("oldest", "DATE", oldest)])
+        latest: date | None = row["as_of"]
+        self._dates[view.table.name] = latest, moment
+        return latest
+
+    def _rows(self, view: View, keys: Sequence[str], as_of: date) -> dict[str, Rows]:
+        rows = self._ask(_statement(view), [*self._parameters(view, keys), Parameter("as_of", "DATE", as_of)])
+        found: dict[str, list[Any]] = {}
+        for row in rows:
+            key = "" if view.key is None else row[view.key]
+            found.setdefault(key, []).append(view.served(view.model.model_validate(_frozen(view, row))))
+        return {key: tuple(items[: view.most]) for key, items in found.items()}
+
+    def _parameters(self, view: View, keys: Sequence[str]) -> list[AnyParameter]:
+        parameters: list[AnyParameter] = []
+        if view.key is not None:
+            parameters.append(bigquery.ArrayQueryParameter("keys", "STRING", list(keys)))
+        if view.purpose is not None:
+            parameters.append(Parameter("allowed_otherwise", "BOOL", self._settings.allowed_otherwise))
+        return parameters
+
+    def _ask(self, statement: str, parameters: Sequence[AnyParameter]) -> list[Row]:
+        return ask(self._client, self._settings, statement, parameters)
+
+
+def _statement(view: View) -> str:
+    conditions, join = ["rows_of_date.as_of = @as_of"], ""
+    if view.key is not None:
+        conditions.append(f"rows_of_date.{view.key} IN UNNEST(@keys)")
+    if view.purpose is not None:
+        join = (
+            "LEFT JOIN consent_states ON rows_of_date.user_id = consent_states.user_id "
+            f"AND consent_states.purpose = '{view.purpose}'"
+        )
+        conditions.append("IFNULL(consent_states.granted, @allowed_otherwise)")
+    if "rank" in view.order_by:
+        conditions.append(f"rows_of_date.`rank` <= {view.most}")
+    order = "".join(f", rows_of_date.`{column}`" for column in view.order_by)
+    return (
+        f"SELECT rows_of_date.* FROM `{view.table.name}` AS rows_of_date {join} "  # noqa: S608 - our own names
+        f"WHERE {' AND '.join(conditions)} ORDER BY rows_of_date.{view.key or 'as_of'}{order}"
+    )
+
+
+def _frozen(view: View, row: Row) -> Row:
+    """As models take it: tuples, and the emulator gives a null for an empty array."""
+    repeated = (name for name, field in view.model.model_fields.items() if field.default == ())
+    return row | {name: tuple(row[name] or ()) for name in repeated}
