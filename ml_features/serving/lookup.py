@@ -18,6 +18,7 @@ from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication
 from shopstream.schemas.serving.views import NIGHTLY, ServedView
 from shopstream.schemas.table import Purpose
 
+from ..clock import Clock
 from ..settings import FeatureSettings
 from .answer import NOTHING, Answer, Source
 
@@ -28,13 +29,6 @@ PUBLISHED_SECONDS = 1.0
 
 
 _NOBODY: frozenset[str] = frozenset()
-
-
-class Clock(NamedTuple):
-    """What time it is."""
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
 
 
 class Step(NamedTuple):

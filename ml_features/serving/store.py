@@ -1,10 +1,8 @@
 """Features for whoever serves a user, from Redis or from the warehouse: in time, and without an exception."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +12,13 @@ from google.cloud import bigquery
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.views import EVERYTHING, Item, ServedView
 
+from ..clock import SYSTEM_CLOCK, Clock
 from ..settings import FeatureSettings
 from .answer import Answer
-from .lookup import Clock, Lookup
+from .lookup import Lookup
 from .redis_client import connect_to_async_redis, connect_to_redis
 from .warehouse_rows import WarehouseRows
 from .wire import AsyncWire, ThreadWire
-
-SYSTEM_CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 
 
 class FeatureStore:

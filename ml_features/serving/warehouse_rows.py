@@ -10,9 +10,10 @@ from google.cloud import bigquery
 
 from shopstream.schemas import SettingsError, Unavailable
 
+from ..clock import Clock
 from ..settings import FeatureSettings
 from ..warehouse import AnyParameter, Parameter, Refused, Row, ask
-from .lookup import Clock, FromWarehouse, Rows, TakeIn, View
+from .lookup import FromWarehouse, Rows, TakeIn, View
 
 WORKERS = 4
 MOST_UNDER_WAY = 64

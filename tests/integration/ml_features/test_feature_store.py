@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from deploy.local.stack import LocalStack
+from shopstream.ml_features.clock import Clock
 from shopstream.ml_features.serving.answer import Answer
-from shopstream.ml_features.serving.lookup import PUBLISHED_SECONDS, Clock
+from shopstream.ml_features.serving.lookup import PUBLISHED_SECONDS
 from shopstream.ml_features.serving.publish import Publisher, view_batches
 from shopstream.ml_features.serving.store import AsyncFeatureStore, FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
