@@ -14,8 +14,8 @@ import msgspec
 
 from shopstream.schemas import Unavailable
 from shopstream.schemas.breaker import Breaker
-from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication
-from shopstream.schemas.serving.views import NIGHTLY, ServedView
+from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication, time_of
+from shopstream.schemas.serving.views import SERVED, ServedView
 from shopstream.schemas.table import Purpose
 
 from ..clock import Clock
@@ -144,8 +144,11 @@ class Lookup:
         for key, value in zip(keys, values, strict=True):
             if value is not None:
                 try:
-                    rows = view.decode(value)
-                except msgspec.DecodeError:
+                    if view.live:
+                        rows, since = view.decode(value[MOMENT_BYTES:]), time_of(value)
+                    else:
+                        rows = view.decode(value)
+                except (msgspec.DecodeError, ValueError):
                     continue
             elif missing_is_none:
                 rows = ()
@@ -167,7 +170,7 @@ class Lookup:
             }
         self._published = {
             view.name: msgspec.json.decode(packed, type=Publication)
-            for view in NIGHTLY
+            for view in SERVED
             if (packed := state.published.get(view.name.encode())) is not None
         }
         self._consent_changes, self._evicted_keys = state.consent_changes, state.evicted_keys
@@ -175,7 +178,7 @@ class Lookup:
 
     def _is_over(self, view: View, publication: Publication) -> bool:
         """Its rows have expired, and who is missing may have been there."""
-        return (self._clock.now() - publication.published_at).total_seconds() >= view.seconds
+        return not view.live and (self._clock.now() - publication.published_at).total_seconds() >= view.seconds
 
     def _redis_seconds(self, deadline: float) -> float:
         return min(self._settings.serving_redis_seconds, deadline - self._clock.monotonic())

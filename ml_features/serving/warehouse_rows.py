@@ -18,6 +18,8 @@ from .lookup import FromWarehouse, Rows, TakeIn, View
 WORKERS = 4
 MOST_UNDER_WAY = 64
 """Statements that run or wait; one more is not begun, for its caller would be gone before its turn."""
+OLDEST_DAYS = 3650
+"""Of a table that keeps everything."""
 DATE_AGE = timedelta(minutes=1)
 """So long the latest date of a table is known."""
 
@@ -49,8 +51,8 @@ class WarehouseRows:
 
     def _read(self, view: View, keys: Sequence[str], take_in: TakeIn) -> Any:  # noqa: ANN401 - take_in's own
         try:
-            as_of = self._latest(view)
-            found = {} if as_of is None else self._rows(view, keys, as_of)
+            as_of = None if view.live else self._latest(view)
+            found = self._rows(view, keys, as_of) if view.live or as_of is not None else {}
         except (SettingsError, Refused) as error:
             raise Unavailable(str(error)) from error
         return take_in(view, keys, FromWarehouse(as_of, found))
@@ -61,23 +63,27 @@ class WarehouseRows:
         if known is not None and moment < known[1] + DATE_AGE.total_seconds():
             return known[0]
         # The oldest partition there may be: without it every one of them is read.
-        oldest = self._clock.now().date() - timedelta(days=view.table.expiry_days or 0)
+        oldest = self._clock.now().date() - timedelta(days=view.table.expiry_days or OLDEST_DAYS)
         statement = f"SELECT MAX(as_of) AS as_of FROM `{view.table.name}` WHERE as_of >= @oldest"  # noqa: S608
         (row,) = self._ask(statement, [Parameter("oldest", "DATE", oldest)])
         latest: date | None = row["as_of"]
         self._dates[view.table.name] = latest, moment
         return latest
 
-    def _rows(self, view: View, keys: Sequence[str], as_of: date) -> dict[str, Rows]:
-        rows = self._ask(_statement(view), [*self._parameters(view, keys), Parameter("as_of", "DATE", as_of)])
+    def _rows(self, view: View, keys: Sequence[str], as_of: date | None) -> dict[str, Rows]:
+        rows = self._ask(_statement(view), self._parameters(view, keys, as_of))
         found: dict[str, list[Any]] = {}
         for row in rows:
             key = "" if view.key is None else row[view.key]
             found.setdefault(key, []).append(view.served(view.model.model_validate(_frozen(view, row))))
         return {key: tuple(items[: view.most]) for key, items in found.items()}
 
-    def _parameters(self, view: View, keys: Sequence[str]) -> list[AnyParameter]:
-        parameters: list[AnyParameter] = []
+    def _parameters(self, view: View, keys: Sequence[str], as_of: date | None) -> list[AnyParameter]:
+        if as_of is None:
+            oldest = self._clock.now() - timedelta(seconds=view.seconds)
+            parameters: list[AnyParameter] = [Parameter("oldest", "TIMESTAMP", oldest)]
+        else:
+            parameters = [Parameter("as_of", "DATE", as_of)]
         if view.key is not None:
             parameters.append(bigquery.ArrayQueryParameter("keys", "STRING", list(keys)))
         if view.purpose is not None:
@@ -89,21 +95,21 @@ class WarehouseRows:
 
 
 def _statement(view: View) -> str:
-    conditions, join = ["rows_of_date.as_of = @as_of"], ""
+    conditions, join = ["given.computed_at >= @oldest" if view.live else "given.as_of = @as_of"], ""
     if view.key is not None:
-        conditions.append(f"rows_of_date.{view.key} IN UNNEST(@keys)")
+        conditions.append(f"given.{view.key} IN UNNEST(@keys)")
     if view.purpose is not None:
         join = (
-            "LEFT JOIN consent_states ON rows_of_date.user_id = consent_states.user_id "
+            "LEFT JOIN consent_states ON given.user_id = consent_states.user_id "
             f"AND consent_states.purpose = '{view.purpose}'"
         )
         conditions.append("IFNULL(consent_states.granted, @allowed_otherwise)")
     if "rank" in view.order_by:
-        conditions.append(f"rows_of_date.`rank` <= {view.most}")
-    order = "".join(f", rows_of_date.`{column}`" for column in view.order_by)
+        conditions.append(f"given.`rank` <= {view.most}")
+    order = "".join(f", given.`{column}`{' DESC' if view.live else ''}" for column in view.order_by)
     return (
-        f"SELECT rows_of_date.* FROM `{view.table.name}` AS rows_of_date {join} "  # noqa: S608 - our own names
-        f"WHERE {' AND '.join(conditions)} ORDER BY rows_of_date.{view.key or 'as_of'}{order}"
+        f"SELECT given.* FROM `{view.table.name}` AS given {join} "  # noqa: S608 - our own names
+        f"WHERE {' AND '.join(conditions)} ORDER BY given.{view.key or 'as_of'}{order}"
     )
 
 

@@ -7,13 +7,14 @@ PREFIX:consent:PURPOSE              a hash: for each user who decided lately wha
 PREFIX:consent:changes              counts those decisions
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from ..table import Purpose
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = 16
 MOMENT_BYTES = 2 * _DIGITS
 """A value of the stream begins with so many digits: of two values the one with the greater digits is the later."""
@@ -60,10 +61,6 @@ class Keys(NamedTuple):
         """What a key of this version begins with; the user or product follows."""
         return f"{self.prefix}:rows:{view}:{version}:"
 
-    def live(self, view: str) -> str:
-        """What a key of the stream begins with; the user follows."""
-        return f"{self.prefix}:live:{view}:"
-
     def consent(self, purpose: Purpose) -> str:
         """The hash of decisions about a purpose by user."""
         return f"{self.prefix}:consent:{purpose}"
@@ -74,7 +71,16 @@ class Keys(NamedTuple):
         return f"{self.prefix}:consent:changes"
 
 
-def moment(at: datetime, then: int = 0) -> bytes:
-    """When something was so, as digits that sort: microseconds, and what tells two of the same microsecond apart."""
-    microseconds = round(at.timestamp() * 1_000_000)
-    return f"{microseconds:0{_DIGITS}d}{then:0{_DIGITS}d}".encode()
+def moment(at: datetime, then: datetime | int = 0) -> bytes:
+    """When something was so, as digits that sort: a time, and what tells two of the same microsecond apart."""
+    second = then if isinstance(then, int) else _microseconds(then)
+    return f"{_microseconds(at):0{_DIGITS}d}{second:0{_DIGITS}d}".encode()
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def time_of(value: bytes) -> datetime:
+    """The time of the moment a value begins with."""
+    return _EPOCH + timedelta(microseconds=int(value[:_DIGITS]))

@@ -20,9 +20,10 @@ from ..features import (
     Reorder,
     ReorderWeight,
 )
-from ..live.live_reorders import LiveReorders
+from ..live.live_reorders import LIVE_EXPIRY_DAYS, LiveReorders
 from ..live.live_session import LiveSession
 from ..table import Purpose, Table
+from .keys import moment
 from .served import (
     ServedExploration,
     ServedLiveReorders,
@@ -55,10 +56,13 @@ class ServedView(Generic[Item]):
     key: str | None
     """The column asked by; None where there is one answer for everyone."""
     most: int = 1
-    """So many rows a key at most, by `order_by`."""
+    """So many rows a key at most."""
     order_by: tuple[str, ...] = ()
+    """The order of a key's rows; of a live view what tells the latest row: a time, and a number or another time."""
     seconds: int = 36 * 3600
     """How long a value stays in Redis: half a day beyond the next nightly run."""
+    live: bool = False
+    """Written by the stream, one row at a time behind its moment, under the version LIVE."""
 
     @property
     def table(self) -> Table:
@@ -102,6 +106,11 @@ class ServedView(Generic[Item]):
         """A row of the table as it is served."""
         return msgspec.convert(row, self.item, from_attributes=True)
 
+    def live_value(self, row: BaseModel) -> bytes:
+        """The value of a live view's row, behind its moment."""
+        at, then = (getattr(row, column) for column in self.order_by)
+        return moment(at, then) + self.encode([self.served(row)])
+
 
 PROFILES = ServedView("profiles", Profile, ServedProfile, "user_id")
 PERSONAS = ServedView("personas", Persona, ServedPersona, "user_id", 2, ("window_days",))
@@ -115,5 +124,23 @@ WEIGHTS = ServedView("reorder_weights", ReorderWeight, ServedReorderWeight, None
 
 NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS)
 """Published by feature jobs, each a date at a time."""
-LIVE_SESSIONS = ServedView("live_sessions", LiveSession, ServedLiveSession, "user_id", seconds=3 * 86400)
-LIVE_REORDERS = ServedView("live_reorders", LiveReorders, ServedLiveReorders, "user_id", seconds=3 * 86400)
+LIVE = "live"
+LIVE_SESSIONS = ServedView(
+    "live_sessions",
+    LiveSession,
+    ServedLiveSession,
+    "user_id",
+    order_by=("ended_at", "events"),
+    seconds=LIVE_EXPIRY_DAYS * 86400,
+    live=True,
+)
+LIVE_REORDERS = ServedView(
+    "live_reorders",
+    LiveReorders,
+    ServedLiveReorders,
+    "user_id",
+    order_by=("ordered_at", "computed_at"),
+    seconds=LIVE_EXPIRY_DAYS * 86400,
+    live=True,
+)
+SERVED = (*NIGHTLY, LIVE_SESSIONS, LIVE_REORDERS)

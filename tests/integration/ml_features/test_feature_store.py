@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,9 +21,19 @@ from shopstream.ml_features.serving.store import AsyncFeatureStore, FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import connect, load_rows
 from shopstream.schemas import read_settings
-from shopstream.schemas.serving.keys import Keys, moment
-from shopstream.schemas.serving.scripts import DECIDE
-from shopstream.schemas.serving.views import AFFINITIES, PERSONAS, POPULAR, PROFILES, ServedView
+from shopstream.schemas.features import CartLine
+from shopstream.schemas.live.live_session import LiveSession
+from shopstream.schemas.serving.keys import Keys, Publication, moment
+from shopstream.schemas.serving.scripts import DECIDE, SET_NEWER
+from shopstream.schemas.serving.views import (
+    AFFINITIES,
+    LIVE,
+    LIVE_SESSIONS,
+    PERSONAS,
+    POPULAR,
+    PROFILES,
+    ServedView,
+)
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import dataset_id
 from tests.integration.servers import start_redis
@@ -336,6 +347,62 @@ def test_a_view_without_rows_and_one_for_everyone(
     for one in (reader(), reader(REDIS_ENABLED="false")):
         assert one.get(PERSONAS, "u1").rows == ()
         assert one.get(POPULAR).rows == ()
+
+
+def session(user: str, ended_at: datetime, events: int) -> LiveSession:
+    counts = dict.fromkeys(("searches", "views", "clicks", "cart_adds", "orders"), 0)
+    times = dict.fromkeys(("computed_at", "started_at", "ended_at"), ended_at)
+    cart = (CartLine(product_id="milk", quantity=Decimal(2)),)
+    return LiveSession(session_id="s1", user_id=user, events=events, cart=cart, **times, **counts)  # type: ignore[arg-type]
+
+
+def test_a_live_row_stays_until_a_later_one_comes_however_often_and_in_whatever_order(
+    reader: Callable[..., Reader], server: redis.Redis
+) -> None:
+    one = reader()
+    publish_live(server)
+    assert (one.get(LIVE_SESSIONS, "u1").rows, one.get(LIVE_SESSIONS, "u1").source) == ((), "redis")
+    set_newer = server.register_script(SET_NEWER)
+    key = KEYS.rows(LIVE_SESSIONS.name, LIVE) + "u1"
+
+    def applied(ended_at: datetime, events: int) -> bool:
+        value = LIVE_SESSIONS.live_value(session("u1", ended_at, events))
+        return bool(set_newer(keys=[key], args=[value, LIVE_SESSIONS.seconds]))
+
+    later = TODAY + timedelta(seconds=1)
+    assert applied(TODAY, 3)
+    assert not applied(TODAY, 3)
+    assert not applied(TODAY - timedelta(seconds=1), 9)
+    assert not applied(TODAY, 2)
+    assert applied(TODAY, 4)
+    assert applied(later, 4)
+    answer = one.get(LIVE_SESSIONS, "u1")
+    assert (answer.row, answer.source) == (LIVE_SESSIONS.served(session("u1", later, 4)), "redis")
+    assert 0 < server.ttl(key) <= LIVE_SESSIONS.seconds
+
+
+def publish_live(server: redis.Redis) -> None:
+    publication = Publication(
+        order="",
+        as_of=AS_OF,
+        version=LIVE,
+        layout=LIVE_SESSIONS.layout,
+        keys=0,
+        published_at=TODAY,
+        evicted_keys=0,
+        previous_version=None,
+    )
+    server.hset(KEYS.published, LIVE_SESSIONS.name, msgspec.json.encode(publication))
+
+
+def test_without_redis_the_latest_live_row_is_read_from_its_table(
+    reader: Callable[..., Reader], shelf: Warehouse
+) -> None:
+    place = f"{dataset_id(shelf.settings, Dataset.FEATURES)}.live_sessions"
+    given = [session("live", TODAY, 3), session("live", TODAY, 5), session("live", TODAY - timedelta(hours=1), 9)]
+    load_rows(shelf.client, shelf.client.get_table(place), [each.model_dump(mode="json") for each in given])
+    answer = reader(REDIS_ENABLED="false").get(LIVE_SESSIONS, "live")
+    assert (answer.row, answer.source) == (LIVE_SESSIONS.served(given[1]), "warehouse")
 
 
 def telling(begin: Callable[..., Any], begun: list[str]) -> Callable[..., Any]:
