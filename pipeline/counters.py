@@ -34,6 +34,10 @@ class Counter(StrEnum):
     """Rows of `live_sessions` and `live_reorders` BigQuery took; with LIVE_FEATURES_ENABLED."""
     LIVE_ROWS_DROPPED = "live_rows_dropped"
     """Those that were not written, because BigQuery was away or there were no weights; the nightly job makes good."""
+    LIVE_ROWS_SERVED = "live_rows_served"
+    """Rows of these Redis took, or had a later one of; with REDIS_ENABLED."""
+    LIVE_ROWS_UNSERVED = "live_rows_unserved"
+    """Those it did not take; the user's next event makes good, or the nightly job."""
     WRITE_REPEATS = "write_repeats"
     """Rows that the Storage Write API rejected by their offset because an earlier attempt had stored them."""
 

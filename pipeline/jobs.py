@@ -74,7 +74,8 @@ def job_of(settings: PipelineSettings, source: beam.PTransform, now: Clock, *, s
     else:
         sink = InsertEvents(settings, now)
     tombstones = Tombstones.of(settings)
-    live = LiveFeatures(settings, now) if streaming and settings.live_features_enabled else None
+    is_live = streaming and (settings.live_features_enabled or settings.redis_enabled)
+    live = LiveFeatures(settings, now) if is_live else None
     return Job(source, enrich, sink, WriteFailed(settings, tombstones, now), now, tombstones, live)
 
 

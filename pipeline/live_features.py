@@ -22,6 +22,8 @@ from shopstream.schemas.live.live_reorders import MOST_LIVE_REORDERS, LiveReorde
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.live.purchase_lines import LOOK_BACK, PurchaseLine
 from shopstream.schemas.live.reorders import HORIZON_DAYS, INTERCEPT, SOON_DAYS, Rhythms, Weights, reorders
+from shopstream.schemas.serving import views
+from shopstream.schemas.serving.views import ServedView
 from shopstream.schemas.table import Dataset, Purpose
 from shopstream.schemas.warehouse import LIVE_REORDERS, LIVE_SESSIONS, WarehouseTable, dataset_id
 
@@ -32,6 +34,7 @@ from .clock import Clock
 from .counters import NAMESPACE, Counter
 from .options import PipelineSettings
 from .retry import retrying
+from .serve_live import ConsentDecision, LiveServing
 from .warehouse import ask, connect, insert_rows, timestamp
 
 logger = logging.getLogger(__name__)
@@ -67,37 +70,49 @@ class WriteLive(beam.DoFn):
         self._settings, self._now = settings, now
         self._written = Metrics.counter(NAMESPACE, Counter.LIVE_ROWS_STORED)
         self._dropped = Metrics.counter(NAMESPACE, Counter.LIVE_ROWS_DROPPED)
+        self._served = Metrics.counter(NAMESPACE, Counter.LIVE_ROWS_SERVED)
+        self._unserved = Metrics.counter(NAMESPACE, Counter.LIVE_ROWS_UNSERVED)
 
     def setup(self) -> None:
         """One client a worker thread."""
         self._client = connect(self._settings)
         self._model = Cached(partial(read_model, self._client, self._settings), MODEL_AGE)
         self._exceptions = Cached(partial(_read_consent, self._client, self._settings), CONSENT_AGE)
+        self._serving = LiveServing(self._settings, self._now) if self._settings.redis_enabled else None
 
     def teardown(self) -> None:
         """Give the connections back."""
         self._client.close()
+        if self._serving is not None:
+            self._serving.close()
 
     def start_bundle(self) -> None:
         """Nothing waits over from another bundle."""
         self._sessions: dict[str, LiveSession] = {}
         self._ordered: set[str] = set()
+        self._decided: list[ConsentDecision] = []
 
     @no_annotations
     def process(self, batch: Sequence[Row]) -> None:
-        """Remember the latest row of each session, and who ordered."""
+        """Remember the latest row of each session, who ordered, and who decided about consent."""
         for row in batch:
             if row.session is not None:
                 known = self._sessions.get(row.session.session_id)
                 if known is None or row.session.events >= known.events:
                     self._sessions[row.session.session_id] = row.session
-            if row.event_type == "order":
+            if row.event_type == "consent" and self._serving is not None:
+                decision = _read_decision(row.document)
+                if decision.traffic is None:
+                    self._decided.append(decision)
+            if row.event_type == "order" and self._settings.live_features_enabled:
                 order = _read_order(row.document)
                 if order.user_id is not None and order.traffic is None and not order.imported:
                     self._ordered.add(order.user_id)
 
     def finish_bundle(self) -> None:
         """Compute and write."""
+        if self._serving is not None:
+            self._serving.decide(self._decided)
         for waiting, write in ((self._sessions, self._write_sessions), (self._ordered, self._write_reorders)):
             if waiting:
                 try:
@@ -107,11 +122,11 @@ class WriteLive(beam.DoFn):
 
     def _write_sessions(self) -> None:
         rows = {
-            f"{each.session_id}/{each.events}": each.model_dump_json().encode()
+            f"{each.session_id}/{each.events}": each
             for each in self._sessions.values()
             if each.user_id is None or self._allows(each.user_id, "analytics")
         }
-        self._write(LIVE_SESSIONS, rows)
+        self._write(LIVE_SESSIONS, views.LIVE_SESSIONS, rows)
 
     def _write_reorders(self) -> None:
         users = [user for user in sorted(self._ordered) if self._allows(user, "personalization")]
@@ -123,17 +138,23 @@ class WriteLive(beam.DoFn):
         for start in range(0, len(users), USERS_A_QUERY):
             some = users[start : start + USERS_A_QUERY]
             lines = read_lines(self._client, self._settings, some, self._now())
-            rows = {}
+            rows: dict[str, LiveReorders] = {}
             for user, theirs in lines.items():
                 found = live_reorders(user, theirs, rhythms, weights, self._now())
-                rows[f"{user}/{found.ordered_at.isoformat()}/{len(theirs)}"] = found.model_dump_json().encode()
-            self._write(LIVE_REORDERS, rows)
+                rows[f"{user}/{found.ordered_at.isoformat()}/{len(theirs)}"] = found
+            self._write(LIVE_REORDERS, views.LIVE_REORDERS, rows)
 
-    def _write(self, table: WarehouseTable, rows: Mapping[str, bytes]) -> None:
+    def _write(
+        self, table: WarehouseTable, view: ServedView[Any], rows: Mapping[str, LiveSession | LiveReorders]
+    ) -> None:
         if not rows:
             return
+        if self._serving is not None:
+            served = self._serving.write(view, list(rows.values()))
+            (self._served if served else self._unserved).inc(len(rows))
         place = f"{dataset_id(self._settings, table.table.dataset)}.{table.table.name}"
-        errors = retrying(RETRY_SECONDS)(insert_rows, self._client, place, list(rows.values()), list(rows))
+        documents = [row.model_dump_json().encode() for row in rows.values()]
+        errors = retrying(RETRY_SECONDS)(insert_rows, self._client, place, documents, list(rows))
         self._written.inc(len(rows) - len(errors))
         if errors:
             self._drop(len(errors), f"{place} refused: {errors[0].detail}")
@@ -242,3 +263,4 @@ class _Order(msgspec.Struct):
 
 
 _read_order = msgspec.json.Decoder(_Order).decode
+_read_decision = msgspec.json.Decoder(ConsentDecision).decode

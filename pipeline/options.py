@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from shopstream.schemas import CloudSettings, SettingsError
+from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 
 
-class PipelineSettings(CloudSettings):
+class PipelineSettings(CloudSettings, RedisSettings):
     """Settings of the streaming job and of back-fill."""
 
     dataflow_region: str = Field(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import pytest
+import redis
 import requests
 from google.cloud import bigquery
 
@@ -99,6 +100,21 @@ def redis_url() -> Iterator[str]:
         yield os.environ["REDIS_URL"]
     else:
         _missing("needs Debian's redis-server (apt-get install redis-server) or REDIS_URL")
+
+
+@pytest.fixture
+def own_redis() -> Iterator[redis.Redis]:
+    """A redis-server of the test's own, empty, which it may fill, slow down and empty."""
+    if not shutil.which(REDIS_SERVER):
+        _missing("needs Debian's redis-server (apt-get install redis-server)")
+    port = free_port()
+    with start_redis(port), redis.Redis(port=port) as client:
+        yield client
+
+
+def address_of(server: redis.Redis) -> str:
+    """The REDIS_URL of a server of a test's own."""
+    return f"redis://127.0.0.1:{server.connection_pool.connection_kwargs['port']}/0"
 
 
 @pytest.fixture(scope="session")

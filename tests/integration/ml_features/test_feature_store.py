@@ -36,8 +36,7 @@ from shopstream.schemas.serving.views import (
 )
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import dataset_id
-from tests.integration.servers import start_redis
-from tests.integration.wire import Wire, free_port
+from tests.integration.wire import Wire
 
 from ..conftest import Warehouse, made_warehouse
 
@@ -75,14 +74,13 @@ def shelf(stack: LocalStack) -> Iterator[Warehouse]:
 
 
 @pytest.fixture
-def port() -> int:
-    return free_port()
+def server(own_redis: redis.Redis) -> redis.Redis:
+    return own_redis
 
 
 @pytest.fixture
-def server(port: int) -> Iterator[redis.Redis]:
-    with start_redis(port), redis.Redis(port=port) as client:
-        yield client
+def port(server: redis.Redis) -> int:
+    return int(server.connection_pool.connection_kwargs["port"])
 
 
 class Reader:

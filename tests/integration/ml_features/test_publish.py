@@ -15,8 +15,6 @@ from shopstream.ml_features.serving.publish import KEYS_A_BATCH, Publisher, view
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import Keys, Publication
 from shopstream.schemas.serving.views import AFFINITIES, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
-from tests.integration.servers import start_redis
-from tests.integration.wire import free_port
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -29,11 +27,8 @@ REPEATED = ("favourite_categories", "favourite_brands", "favourite_intents", "ch
 
 
 @pytest.fixture
-def server() -> Iterator[redis.Redis]:
-    """A Redis of the test's own, empty."""
-    port = free_port()
-    with start_redis(port), redis.Redis(port=port) as client:
-        yield client
+def server(own_redis: redis.Redis) -> redis.Redis:
+    return own_redis
 
 
 def affinities(*products: str) -> pa.RecordBatch:

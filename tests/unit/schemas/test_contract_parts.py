@@ -109,4 +109,4 @@ def test_a_missing_setting_is_named_with_its_meaning() -> None:
 
 def test_secrets_are_shown_masked() -> None:
     settings = read_settings(RedisSettings, {"REDIS_URL": "redis://:hunter2@host/0"})
-    assert shown(settings) == {"REDIS_ENABLED": "False", "REDIS_URL": MASK}
+    assert shown(settings) == {"REDIS_ENABLED": "False", "REDIS_URL": MASK, "REDIS_PREFIX": "shopstream"}
