@@ -9,7 +9,7 @@ from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 
 from .cli_experiments import experiment
-from .cli_jobs import backfill, check, run, train, training_set_command
+from .cli_jobs import backfill, check, publish, run, train, training_set_command
 from .cli_parts import as_json_option, settings_in_force, show
 from .cli_users import decision, insight, profile, recommend, reorders, session
 
@@ -50,6 +50,7 @@ def doctor(as_json: bool) -> None:
 
 for command in (
     run,
+    publish,
     backfill,
     train,
     check,

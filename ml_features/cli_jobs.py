@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import product
@@ -31,9 +31,30 @@ def run(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
     Tables by day are computed for the days before it too, so that what came late is in them. Queries are told for
     whole windows: the table `queries` gets rows on the last day of one, and then stays as it is.
 
+    With REDIS_ENABLED=true what readers are served of these tables is published afterwards.
+
     Example: shopstream-features run --as-of 2026-11-20
     """
-    _run([(table, as_of.date(), None) for table in _named(tables)], as_json)
+    chosen = _named(tables)
+    _run([(table, as_of.date(), None) for table in chosen], as_json)
+    if settings_in_force().redis_enabled:
+        _publish({table.name for table in chosen}, as_of.date(), as_json)
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--as-of", type=_DAY, required=True, help="The day (UTC) the tables were computed for.")
+@as_json_option
+def publish(tables: tuple[str, ...], as_of: datetime, as_json: bool) -> None:
+    """Publish to Redis what readers are served of TABLES (all when none is named); needs REDIS_ENABLED=true.
+
+    Readers go from what was published before to this in one step. An earlier day does not replace a later one.
+
+    Example: shopstream-features publish --as-of 2026-11-20
+    """
+    if not settings_in_force().redis_enabled:
+        raise SettingsError("REDIS_ENABLED is false: readers ask the warehouse, and there is nowhere to publish to")
+    _publish({table.name for table in _named(tables)}, as_of.date(), as_json)
 
 
 @click.command()
@@ -165,6 +186,25 @@ def training_set_command(
 def _named(tables: Sequence[str]) -> list[FeatureTable]:
     chosen = {feature_table(name).name for name in tables}
     return [table for name, table in catalog().items() if not chosen or name in chosen]
+
+
+def _publish(tables: Collection[str], as_of: date, as_json: bool) -> None:
+    from shopstream.schemas.serving.views import NIGHTLY
+
+    from .serving.publish import Publisher, view_batches
+    from .serving.redis_client import connect_to_redis
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    client = connect(settings)
+    publisher = Publisher(connect_to_redis(settings), settings.redis_prefix, partial(click.echo, err=True))
+    for view in NIGHTLY:
+        if view.table.name in tables:
+            done = publisher.publish(view, as_of, datetime.now(UTC), view_batches(client, settings, view, as_of))
+            row = {**vars(done), "as_of": str(done.as_of)}
+            line = f"{done.as_of}  {done.view:16} {done.keys:>10,} keys published"
+            stays = "" if done.switched else "; a later day is published already, and stays"
+            click.echo(json.dumps(row) if as_json else line + stays)
 
 
 def _run(runs: Iterable[tuple[FeatureTable, date, date | None]], as_json: bool) -> None:

@@ -4,16 +4,20 @@ import json
 import sys
 from datetime import UTC, datetime
 from random import SystemRandom
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
+import msgspec
 
 from shopstream.schemas import SettingsError
 from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.exit_status import ExitStatus
-from shopstream.schemas.features import PersonaName, ProductPrediction
+from shopstream.schemas.features import PersonaName, next_in_words
 
-from .cli_parts import as_json_option, settings_in_force, show
+from .cli_parts import as_json_option, settings_in_force, show, store_of
+
+if TYPE_CHECKING:
+    from .serving.answer import Predicted
 
 
 @click.command()
@@ -25,16 +29,18 @@ def profile(user: str, as_json: bool) -> None:
     Example: shopstream-features profile u-4711
     """
     from .reader import Features
+    from .serving.answer import answered
     from .warehouse import connect
 
     settings = settings_in_force()
-    served = Features(connect(settings), settings).profile(user)
-    if served is None:
+    with store_of(connect(settings), settings) as store:
+        answer = answered(Features(store, settings).profile(user))
+    if answer.row is None:
         show(None, as_json, lambda: [f"no profile of {user}"])
         sys.exit(ExitStatus.FOUND)
-    values = served.profile.model_dump(mode="json")
+    values = {"as_of": str(answer.as_of), "user_id": user, **_named(answer.row)}
     show(
-        {**values, "source": served.source},
+        {**values, "source": answer.source},
         as_json,
         lambda: [f"{name:>26}  {value}" for name, value in values.items()],
     )
@@ -42,7 +48,7 @@ def profile(user: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("user")
-@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many products.")
+@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 50), help="How many products.")
 @as_json_option
 def reorders(user: str, k: int, as_json: bool) -> None:
     """Show what USER will most probably buy again, the chance within 7 and 30 days, and when.
@@ -50,15 +56,18 @@ def reorders(user: str, k: int, as_json: bool) -> None:
     Example: shopstream-features reorders u-4711 --k 5
     """
     from .reader import Features
+    from .serving.answer import answered
     from .warehouse import connect
 
     settings = settings_in_force()
-    served = Features(connect(settings), settings).reorders(user, k)
-    rows = [reorder.model_dump(mode="json", exclude={"inputs"}) for reorder in served.reorders]
+    with store_of(connect(settings), settings) as store:
+        answer = answered(Features(store, settings).reorders(user, k))
+    rows = [{name: value for name, value in _named(row).items() if name != "inputs"} for row in answer.rows]
+    as_of = str(answer.as_of) if answer.rows else None
     show(
-        {"user_id": user, "as_of": str(served.as_of or "") or None, "source": served.source, "reorders": rows},
+        {"user_id": user, "as_of": as_of, "source": answer.source, "reorders": rows},
         as_json,
-        lambda: [_reorder_line(reorder) for reorder in served.reorders] or [f"nothing to reorder for {user}"],
+        lambda: [_reorder_line(reorder) for reorder in answer.rows] or [f"nothing to reorder for {user}"],
     )
 
 
@@ -73,14 +82,16 @@ def session(user: str, as_json: bool) -> None:
     Example: shopstream-features session u-4711
     """
     from .reader import Features
+    from .serving.answer import answered
     from .warehouse import connect
 
     settings = settings_in_force()
-    found = Features(connect(settings), settings).session(user)
-    if found is None:
+    with store_of(connect(settings), settings) as store:
+        answer = answered(Features(store, settings).session(user))
+    if answer.row is None:
         show(None, as_json, lambda: [f"no session of {user}"])
         sys.exit(ExitStatus.FOUND)
-    values = found.model_dump(mode="json")
+    values = {"user_id": user, **_named(answer.row)}
     show(values, as_json, lambda: [f"{name:>26}  {value}" for name, value in values.items()])
 
 
@@ -105,8 +116,10 @@ def recommend(user: str, kind: DecisionKind, k: int, cart: tuple[str, ...], as_j
     from .warehouse import connect
 
     settings = settings_in_force()
-    recommender = Recommender(connect(settings), settings)
-    found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
+    client = connect(settings)
+    with store_of(client, settings) as store:
+        recommender = Recommender(client, settings, store)
+        found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
     show(found.model_dump(mode="json", exclude={"facts"}), as_json, lambda: _decision_lines(found))
 
 
@@ -118,13 +131,13 @@ def decision(decision_id: str, as_json: bool) -> None:
 
     Example: shopstream-features decision 5f1d0c6b2e9a4c7d8b3f0a1e2d3c4b5a
     """
-    from .decisions.recommender import Recommender
+    from .decisions.recommender import kept_decision
     from .decisions.trace import decided_again, decision_id_of, is_of_model_tier, predicted_otherwise
     from .model_store import ModelStore
     from .warehouse import connect
 
     settings = settings_in_force()
-    found = Recommender(connect(settings), settings).decision(decision_id)
+    found = kept_decision(connect(settings), settings, decision_id)
     if found is None:
         show(None, as_json, lambda: [f"no decision {decision_id}, or it is older than 90 days or erased"])
         sys.exit(ExitStatus.FOUND)
@@ -198,7 +211,21 @@ def _decision_lines(found: Decision) -> list[str]:
     ]
 
 
-def _reorder_line(reorder: ProductPrediction) -> str:
+def _named(row: msgspec.Struct) -> dict[str, object]:
+    """What was served with the names of its fields, as JSON has it."""
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, msgspec.Struct):
+        return _named(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return msgspec.to_builtins(value)
+
+
+def _reorder_line(reorder: "Predicted") -> str:
     soon = "" if reorder.probability_7_days is None else f"{reorder.probability_7_days:6.1%} "
     chances = f"{soon}{reorder.probability:6.1%}"
-    return f"{reorder.rank:>4}  {chances}  {reorder.next_in_words:<28}  {reorder.product_id}  {reorder.category or ''}"
+    return f"{reorder.rank:>4}  {chances}  {next_in_words(reorder):<28}  {reorder.product_id}  {reorder.category or ''}"

@@ -1,134 +1,63 @@
-"""Features for whoever asks: one user's profile, and what the user may buy again."""
+"""What a user is like, may buy again and is doing, of several views put together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Literal
 
-from google.cloud import bigquery
+import msgspec
 
-from shopstream.schemas.features import ModelReorder, Profile, Reorder
-from shopstream.schemas.live.live_reorders import LiveReorders
-from shopstream.schemas.live.live_session import LiveSession
-from shopstream.schemas.table import Table
+from shopstream.schemas.serving.served import ServedLiveReorders, ServedLiveSession, ServedProfile, ServedReorder
+from shopstream.schemas.serving.views import (
+    LIVE_REORDERS,
+    LIVE_SESSIONS,
+    MODEL_REORDERS,
+    MOST_REORDERS,
+    PROFILES,
+    REORDERS,
+)
 
-from .settings import FeatureSettings, refuse_redis
-from .warehouse import Parameter, Row, ask
-
-Source = Literal["bigquery"]
-MOST_REORDERS = 1000
-
-_REPEATED = tuple(name for name, field in Profile.model_fields.items() if field.default == ())
-_PROFILE = """
-SELECT * FROM profiles
-WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM profiles)
-"""
-_PREDICTIONS = """
-SELECT * FROM {table}
-WHERE user_id = @user_id AND as_of = (SELECT MAX(as_of) FROM {table}) AND `rank` <= @k
-ORDER BY `rank`
-"""
-_LATEST_LIVE = """
-SELECT live.*
-FROM {table} AS live
-LEFT JOIN consent_states
-  ON live.user_id = consent_states.user_id AND consent_states.purpose = '{purpose}'
-WHERE
-  live.user_id = @user_id
-  AND computed_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {days} DAY)
-  AND IFNULL(consent_states.granted, @allowed_otherwise)
-ORDER BY {latest}
-LIMIT 1
-"""
-
-
-@dataclass(frozen=True)
-class ServedProfile:
-    """A user's profile, its date, and where it was read."""
-
-    profile: Profile
-    as_of: date
-    source: Source
-
-
-@dataclass(frozen=True)
-class ServedReorders:
-    """What a user may buy again, the most probable first; empty for a user without purchases."""
-
-    user_id: str
-    reorders: tuple[Reorder | ModelReorder, ...]
-    as_of: date | None
-    """None where there is no row to have a date."""
-    source: Source
+from .serving.answer import Answer, Predicted
+from .serving.store import FeatureStore
+from .settings import FeatureSettings
 
 
 class Features:
-    """Reads features of the latest date computed.
+    """Reads of a store what belongs together, by the setting REORDER_TIER. As the store, it raises nothing."""
 
-    Raises:
-        SettingsError: REDIS_ENABLED is true, which is not there yet; or, when reading, a table is missing.
-        Unavailable: When reading: BigQuery does not answer.
-    """
+    def __init__(self, store: FeatureStore, settings: FeatureSettings) -> None:
+        self._store, self._settings = store, settings
 
-    def __init__(self, client: bigquery.Client, settings: FeatureSettings) -> None:
-        refuse_redis(settings)
-        self._client = client
-        self._settings = settings
+    def profile(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedProfile]:
+        """The user's latest profile; no row for a user the latest date does not know."""
+        return self._store.get(PROFILES, user_id, seconds=seconds)
 
-    def profile(self, user_id: str) -> ServedProfile | None:
-        """The user's latest profile; None for a user the latest date does not know."""
-        rows = ask(self._client, self._settings, _PROFILE, [_user(user_id)])
-        if not rows:
-            return None
-        # The client gives lists, and None for an empty one from the emulator.
-        profile = Profile.model_validate({**rows[0], **{name: tuple(rows[0][name] or ()) for name in _REPEATED}})
-        return ServedProfile(profile, profile.as_of, "bigquery")
-
-    def reorders(self, user_id: str, k: int = 10) -> ServedReorders:
-        """The k products (1 to 1000) the user will most probably buy again.
+    def reorders(self, user_id: str, k: int = 10, *, seconds: float | None = None) -> Answer[Predicted]:
+        """The k products (1 to 50) the user will most probably buy again.
 
         Raises:
             ValueError: k is out of range.
         """
         if not 1 <= k <= MOST_REORDERS:
             raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
-        asked = [_user(user_id), Parameter("k", "INT64", k)]
         if self._settings.reorder_tier == "model":
-            rows = ask(self._client, self._settings, _PREDICTIONS.format(table="model_reorders"), asked)
-            predicted = tuple(ModelReorder.model_validate(row) for row in rows)
-            return ServedReorders(user_id, predicted, predicted[0].as_of if predicted else None, "bigquery")
-        rows = ask(self._client, self._settings, _PREDICTIONS.format(table="reorders"), asked)
-        nightly = [Reorder.model_validate(row) for row in rows]
-        found = merged(self._live_reorders(user_id), nightly)[:k]
-        return ServedReorders(user_id, tuple(found), found[0].as_of if found else None, "bigquery")
+            of_model = self._store.get(MODEL_REORDERS, user_id, seconds=seconds)
+            return of_model.with_rows(of_model.rows[:k], of_model.as_of)
+        nightly = self._store.get(REORDERS, user_id, seconds=seconds)
+        live = self._store.get(LIVE_REORDERS, user_id, seconds=seconds)
+        return merged(live, nightly, k)
 
-    def session(self, user_id: str) -> LiveSession | None:
-        """The user's latest session as it stands; None without one in the last three days.
+    def session(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedLiveSession]:
+        """The user's latest session as it stands; no row without one in the last three days.
 
         Kept only where the streaming job runs with LIVE_FEATURES_ENABLED.
         """
-        row = self._latest(LiveSession.table, "ended_at DESC, events DESC", user_id)
-        return None if row is None else LiveSession.model_validate({**row, "cart": tuple(row["cart"] or ())})
-
-    def _live_reorders(self, user_id: str) -> LiveReorders | None:
-        row = self._latest(LiveReorders.table, "ordered_at DESC, computed_at DESC", user_id)
-        return None if row is None else LiveReorders.model_validate({**row, "reorders": tuple(row["reorders"] or ())})
-
-    def _latest(self, table: Table, latest: str, user_id: str) -> Row | None:
-        """The user's latest row of a live table; None without one, or where the user does not allow its purpose."""
-        statement = _LATEST_LIVE.format(table=table.name, purpose=table.purpose, days=table.expiry_days, latest=latest)
-        allowed = Parameter("allowed_otherwise", "BOOL", self._settings.allowed_otherwise)
-        return next(iter(ask(self._client, self._settings, statement, [_user(user_id), allowed])), None)
+        return self._store.get(LIVE_SESSIONS, user_id, seconds=seconds)
 
 
-def merged(live: LiveReorders | None, nightly: Sequence[Reorder]) -> list[Reorder]:
+def merged(live: Answer[ServedLiveReorders], nightly: Answer[ServedReorder], k: int) -> Answer[Predicted]:
     """The live list where it knows a later order than the nightly one, followed by what only the nightly one names."""
-    if live is None or (nightly and live.ordered_at.date() <= nightly[0].as_of):
-        return list(nightly)
-    named = {reorder.product_id for reorder in live.reorders}
-    every = [*live.reorders, *(reorder for reorder in nightly if reorder.product_id not in named)]
-    return [reorder.model_copy(update={"rank": rank}) for rank, reorder in enumerate(every, 1)]
-
-
-def _user(user_id: str) -> Parameter:
-    return Parameter("user_id", "STRING", user_id)
+    newest = live.row
+    if newest is None or (nightly.as_of is not None and newest.ordered_at.date() <= nightly.as_of and nightly.rows):
+        return nightly.with_rows(nightly.rows[:k], nightly.as_of)
+    named = {reorder.product_id for reorder in newest.reorders}
+    every: Sequence[ServedReorder] = [*newest.reorders, *(row for row in nightly.rows if row.product_id not in named)]
+    ranked = [msgspec.structs.replace(row, rank=rank) for rank, row in enumerate(every[:k], 1)]
+    return live.with_rows(ranked, newest.ordered_at.date())

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
+from shopstream.schemas import CloudSettings, RedisSettings
 
 
 class FeatureSettings(CloudSettings, RedisSettings):
@@ -100,16 +100,3 @@ class FeatureSettings(CloudSettings, RedisSettings):
         description="With it, counts of users get Laplace noise of scale 1 / epsilon before they are rounded; unset "
         "for none. Needs the extra `noise`.",
     )
-
-
-def refuse_redis(settings: RedisSettings) -> None:
-    """Say so where Redis is asked for, rather than answer from BigQuery as if it were Redis.
-
-    Raises:
-        SettingsError: REDIS_ENABLED is true.
-    """
-    if settings.redis_enabled:
-        raise SettingsError(
-            "REDIS_ENABLED is true, but features are not served from Redis yet; "
-            "set REDIS_ENABLED=false and they are read from BigQuery"
-        )

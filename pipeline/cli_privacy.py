@@ -103,7 +103,7 @@ def _eraser(settings: PipelineSettings) -> Eraser:
         connect(settings),
         settings,
         storage=connect_to_storage(settings) if buckets(settings) else None,
-        elsewhere=_erase_at_capture,
+        elsewhere=lambda user_id: _erase_at_capture(user_id) | _erase_served(settings, user_id),
         report=lambda text: click.echo(text, err=True),
     )
 
@@ -132,6 +132,12 @@ def _erase_at_capture(user_id: str) -> dict[str, tuple[int, int]]:
     if done.returncode not in (0, ExitStatus.FOUND):
         raise Unavailable(f"{_CAPTURE} erase ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     return {place: (counts["found"], counts["left"]) for place, counts in json.loads(done.stdout).items()}
+
+
+def _erase_served(settings: PipelineSettings, user_id: str) -> dict[str, tuple[int, int]]:
+    from .serve_live import erase_served
+
+    return {"served features": erase_served(settings, user_id, utc_now())} if settings.redis_enabled else {}
 
 
 def _tell(requests: Sequence[Erasure], as_json: bool) -> None:

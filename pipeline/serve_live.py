@@ -5,20 +5,21 @@ again with the next ones.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shopstream.schemas import Unavailable
 from shopstream.schemas.live.live_reorders import LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
-from shopstream.schemas.serving.keys import Keys, Publication, moment
+from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.scripts import DECIDE, SET_NEWER
-from shopstream.schemas.serving.views import LIVE, ServedView
+from shopstream.schemas.serving.views import LIVE, SERVED, ServedView
 from shopstream.schemas.table import Purpose
 
 from .clock import Clock
@@ -42,17 +43,54 @@ class ConsentDecision(msgspec.Struct, frozen=True):
     traffic: str | None = None
 
 
+def _connect(settings: PipelineSettings) -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=SECONDS,
+        socket_connect_timeout=SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def erase_served(settings: PipelineSettings, user_id: str, now: datetime) -> tuple[int, int]:
+    """Remove what is served of a user, and let nothing of the user be served that is being published.
+
+    The refusal that stands for it goes three days later. How many values were found, and how many are left.
+
+    Raises:
+        Unavailable: Redis does not answer.
+    """
+    keys = Keys(settings.redis_prefix)
+    try:
+        with _connect(settings) as client:
+            for purpose in get_args(Purpose):
+                decided = decision_value(now, now, granted=False)
+                names = [keys.consent(purpose), keys.consent_changes]
+                client.register_script(DECIDE)(keys=names, args=[user_id, decided])
+            places = [begins + user_id for begins in _beginnings(client, keys)]
+            found = client.exists(*places) if places else 0
+            left = client.exists(*places) if found and client.unlink(*places) else 0
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
+    return int(found), int(left)
+
+
+def _beginnings(client: Any, keys: Keys) -> Iterator[str]:  # noqa: ANN401 - its answers have too many types
+    published: dict[bytes, bytes] = client.hgetall(keys.published)
+    for view in SERVED:
+        if view.key == "user_id" and (packed := published.get(view.name.encode())):
+            publication = msgspec.json.decode(packed, type=Publication)
+            for version in (publication.version, publication.previous_version):
+                if version is not None:
+                    yield keys.rows(view.name, version)
+
+
 class LiveServing:
     """Writes to one Redis; of two rows or decisions about the same the later one stays, however often they come."""
 
     def __init__(self, settings: PipelineSettings, now: Clock) -> None:
         self._keys, self._now = Keys(settings.redis_prefix), now
-        self._client = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = _connect(settings)
         self._set_newer = self._client.register_script(SET_NEWER)
         self._decide = self._client.register_script(DECIDE)
         self._announced: set[str] = set()
@@ -81,7 +119,7 @@ class LiveServing:
         def put(pipeline: Any) -> None:  # noqa: ANN401 - as above
             for each in self._waiting:
                 keys = [self._keys.consent(each.purpose), self._keys.consent_changes]
-                decided = moment(each.occurred_at) + (b"1" if each.granted else b"0")
+                decided = decision_value(each.occurred_at, self._now(), granted=each.granted)
                 self._decide(keys=keys, args=[each.user_id, decided], client=pipeline)
 
         if self._waiting and self._do(put, len(self._waiting)):

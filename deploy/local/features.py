@@ -13,11 +13,13 @@ from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
+from shopstream.ml_features.serving.answer import Predicted, answered
+from shopstream.ml_features.serving.store import FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
 from shopstream.schemas.decision import Decision
-from shopstream.schemas.features import ModelReorder, Profile, Reorder
 from shopstream.schemas.live.reorders import HORIZON_DAYS
+from shopstream.schemas.serving.served import ServedProfile
 
 from .complete_journey import Basket
 from .simulation import user_id
@@ -41,8 +43,9 @@ _HISTORY = "SELECT user_id, product_id, purchases, last_purchased_at FROM reorde
 class Customer:
     """What the reader says of one user."""
 
-    profile: Profile
-    reorders: tuple[Reorder | ModelReorder, ...]
+    user_id: str
+    profile: ServedProfile
+    reorders: tuple[Predicted, ...]
     next_basket: Decision
     product_names: Mapping[str, str]
     """Names of those products that the catalogue knows."""
@@ -78,17 +81,24 @@ def make_features(
 
 def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date, now: datetime) -> list[Customer]:
     """The three with most orders, as the reader serves them, and what they are shown."""
-    reader, recommender = Features(client, settings), Recommender(client, settings)
+    with FeatureStore(client, settings) as store:
+        return _best_customers(client, settings, store, as_of, now)
+
+
+def _best_customers(
+    client: bigquery.Client, settings: FeatureSettings, store: FeatureStore, as_of: date, now: datetime
+) -> list[Customer]:
+    reader, recommender = Features(store, settings), Recommender(client, settings, store)
     names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
     found = []
     for row in ask(client, settings, _CUSTOMERS, [Parameter("as_of", "DATE", as_of)]):
-        served = reader.profile(row["user_id"])
-        if served is not None:
-            reorders = reader.reorders(row["user_id"], _REORDERS_SHOWN).reorders
+        profile = answered(reader.profile(row["user_id"])).row
+        if profile is not None:
+            reorders = answered(reader.reorders(row["user_id"], _REORDERS_SHOWN)).rows
             decision = recommender.recommend(row["user_id"], "next_basket", now, k=_RECOMMENDED)
             shown = {each.product_id for each in (*reorders, *decision.items)}
             shown_names = {product_id: name for product_id, name in names.items() if product_id in shown}
-            found.append(Customer(served.profile, reorders, decision, shown_names))
+            found.append(Customer(row["user_id"], profile, reorders, decision, shown_names))
     return found
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TextIO
 
 from shopstream.ml_features.outlooks import HORIZON_DAYS
-from shopstream.schemas.features import Profile
+from shopstream.schemas.features import next_in_words
+from shopstream.schemas.serving.served import ServedProfile
 
 from .features import Customer
 from .walk import Walked
@@ -18,7 +19,7 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
     """Each customer's profile, and what they are likely to buy again; `searches_are` says how searches came to be."""
     for customer in customers:
         profile = customer.profile
-        print(f"\n── {profile.user_id} {'─' * (_WIDTH - len(profile.user_id) - 4)}", file=out)
+        print(f"\n── {customer.user_id} {'─' * (_WIDTH - len(customer.user_id) - 4)}", file=out)
         print(
             f"   {profile.orders:,} orders worth {profile.spend:,.2f} {profile.currency}, "
             f"last {profile.last_order_at:%Y-%m-%d}; a basket is {profile.mean_basket_items:.0f} products "
@@ -38,7 +39,7 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
         for reorder in customer.reorders:
             name = customer.product_names.get(reorder.product_id, reorder.category or "")
             print(
-                f"   {reorder.probability_7_days or 0:>6.1%} {reorder.probability:>6.1%}  {reorder.next_in_words:<28} "
+                f"   {reorder.probability_7_days or 0:>6.1%} {reorder.probability:>6.1%}  {next_in_words(reorder):<28} "
                 f"{name:<26.26} bought {reorder.purchases:>3} times, "
                 f"last {reorder.days_since_last or 0:.0f} days before",
                 file=out,
@@ -50,7 +51,7 @@ def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are:
             print(f"   {item.score:>6.1%}  {name:<26.26} {item.reason}", file=out)
 
 
-def _habits(profile: Profile, searches_are: str) -> str:
+def _habits(profile: ServedProfile, searches_are: str) -> str:
     parts = []
     if profile.mean_days_between_orders is not None:
         parts.append(f"an order every {profile.mean_days_between_orders:.1f} days")

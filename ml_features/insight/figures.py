@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Literal, TypeAlias
 
-from shopstream.schemas.features import Persona, Profile
+from shopstream.schemas.features import Profile
+from shopstream.schemas.serving.served import ServedPersona, ServedProfile
 
 Value: TypeAlias = float | int | str
 
@@ -59,7 +60,7 @@ class Figures:
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
-def of_customer(profile: Profile, personas: Sequence[Persona]) -> Figures:
+def of_customer(profile: ServedProfile, personas: Sequence[ServedPersona]) -> Figures:
     """The figures of a customer's profile and personas; what is not known is left out."""
     told = {name: getattr(profile, name) for name in OF_PROFILE}
     meanings = {name: str(Profile.model_fields[name].description) for name in OF_PROFILE}

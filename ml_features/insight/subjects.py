@@ -2,15 +2,16 @@
 
 from google.cloud import bigquery
 
-from shopstream.schemas.features import Persona, PersonaName
+from shopstream.schemas.features import PersonaName
+from shopstream.schemas.serving.views import PERSONAS, PROFILES
 
 from ..consent import allows, consent_of
-from ..reader import Features
+from ..serving.answer import answered
+from ..serving.store import FeatureStore
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, ask
 from .figures import Figures, of_customer, of_segment
 
-_PERSONAS = "SELECT * FROM personas WHERE user_id = @user_id AND as_of = @as_of"
 _SEGMENT = """
 WITH everyone AS (
   SELECT profiles.*, personas.persona
@@ -47,12 +48,12 @@ def figures_of_customer(client: bigquery.Client, settings: FeatureSettings, user
     """
     if not allows(settings, consent_of(client, settings, user_id, "personalization")):
         raise NotTold(f"{user_id} does not allow personalization")
-    served = Features(client, settings).profile(user_id)
-    if served is None:
+    with FeatureStore(client, settings) as store:
+        profile = answered(store.get(PROFILES, user_id)).row
+        personas = answered(store.get(PERSONAS, user_id)).rows
+    if profile is None:
         raise NotTold(f"no profile of {user_id}")
-    asked = [Parameter("user_id", "STRING", user_id), Parameter("as_of", "DATE", served.as_of)]
-    personas = [Persona.model_validate(row) for row in ask(client, settings, _PERSONAS, asked)]
-    return of_customer(served.profile, personas)
+    return of_customer(profile, personas)
 
 
 def figures_of_segment(client: bigquery.Client, settings: FeatureSettings, persona: PersonaName) -> Figures:

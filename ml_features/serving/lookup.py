@@ -14,13 +14,13 @@ import msgspec
 
 from shopstream.schemas import Unavailable
 from shopstream.schemas.breaker import Breaker
-from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication, time_of
+from shopstream.schemas.serving.keys import MOMENT_BYTES, DecidedLately, Keys, Publication, time_of
 from shopstream.schemas.serving.views import SERVED, ServedView
 from shopstream.schemas.table import Purpose
 
 from ..clock import Clock
 from ..settings import FeatureSettings
-from .answer import NOTHING, Answer, Source
+from .answer import Answer, Source, nothing
 
 View: TypeAlias = ServedView[Any]
 Rows: TypeAlias = tuple[Any, ...]
@@ -87,7 +87,7 @@ class Lookup:
         started = self._clock.monotonic()
         deadline = started + (self._settings.serving_deadline_seconds if seconds is None else seconds)
         asked = list(dict.fromkeys(keys))
-        found = self._recall(view, asked, started - self._settings.serving_cache_seconds, stale=False)
+        found = self._recall(view, asked, started - self._settings.serving_cache_seconds, why=None)
         if len(found) == len(asked):
             return found
         mine, others = self._claim(view, [key for key in asked if key not in found])
@@ -100,7 +100,7 @@ class Lookup:
             found |= answers
         for key, future in others.items():
             answers_of_another = yield Step("wait", (future, deadline - self._clock.monotonic()))
-            found[key] = answers_of_another.get(key) or self._last_resort(view, (key,))[key]
+            found[key] = answers_of_another.get(key) or self._last_resort(view, (key,), "another call waits too")[key]
         return found if not others and len(mine) == len(asked) else {key: found[key] for key in asked}
 
     def take_in(self, view: View, keys: Iterable[str], given: FromWarehouse) -> dict[str, Answer[Any]]:
@@ -124,8 +124,8 @@ class Lookup:
             rest = [key for key in keys if key not in answers]
             try:
                 given = yield Step("warehouse", (view, rest, self.take_in, deadline - self._clock.monotonic()))
-            except Unavailable:
-                answers |= self._last_resort(view, rest)
+            except Unavailable as error:
+                answers |= self._last_resort(view, rest, str(error))
             else:
                 answers |= given
         return answers
@@ -165,7 +165,9 @@ class Lookup:
         if state.consent_changes != self._consent_changes:
             decisions = yield Step("decisions", (self._keys, self._redis_seconds(deadline)))
             self._refused = {
-                purpose: frozenset(user.decode() for user, packed in theirs.items() if packed[MOMENT_BYTES:] == b"0")
+                purpose: frozenset(
+                    user.decode() for user, value in theirs.items() if not DecidedLately.read(value).granted
+                )
                 for purpose, theirs in decisions.items()
             }
         self._published = {
@@ -208,9 +210,9 @@ class Lookup:
                     self._memory[view.name, key] = remembered
                 while len(self._memory) > most:
                     del self._memory[next(iter(self._memory))]
-        return self._answers(view, read, stale=False)
+        return self._answers(view, read, why=None)
 
-    def _recall(self, view: View, keys: Iterable[str], read_after: float, *, stale: bool) -> dict[str, Answer[Any]]:
+    def _recall(self, view: View, keys: Iterable[str], read_after: float, *, why: str | None) -> dict[str, Answer[Any]]:
         if not self._memory:
             return {}
         name, memory = view.name, self._memory
@@ -218,14 +220,14 @@ class Lookup:
             remembered = {
                 key: known for key in keys if (known := memory.get((name, key))) and known.read_at > read_after
             }
-        return self._answers(view, remembered, stale=stale)
+        return self._answers(view, remembered, why=why)
 
-    def _last_resort(self, view: View, keys: Sequence[str]) -> dict[str, Answer[Any]]:
+    def _last_resort(self, view: View, keys: Sequence[str], why: str) -> dict[str, Answer[Any]]:
         """What is remembered, unless it is too old to be given at all."""
         oldest = self._clock.monotonic() - self._settings.serving_stale_seconds
-        return dict.fromkeys(keys, NOTHING) | self._recall(view, keys, oldest, stale=True)
+        return dict.fromkeys(keys, nothing(why)) | self._recall(view, keys, oldest, why=why)
 
-    def _answers(self, view: View, remembered: Mapping[str, _Remembered], *, stale: bool) -> dict[str, Answer[Any]]:
+    def _answers(self, view: View, remembered: Mapping[str, _Remembered], *, why: str | None) -> dict[str, Answer[Any]]:
         if not remembered:
             return {}
         now, refused = self._clock.now(), self._refused.get(view.purpose, _NOBODY)
@@ -234,5 +236,10 @@ class Lookup:
         for key, (rows, as_of, version, source, since, _) in remembered.items():
             if since is not aged:  # One moment for all that are of one version.
                 age, aged = (now - since).total_seconds(), since
-            answers[key] = Answer(() if key in refused else rows, as_of, version, source, age, stale)
+            given = () if key in refused else rows
+            answers[key] = Answer(given, as_of, version, source, age, why is not None, why)
         return answers
+
+
+def _refuses(value: bytes) -> bool:
+    return not DecidedLately.read(value).granted

@@ -7,9 +7,9 @@ published one, and the one before for readers that have not seen the step yet.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 import pyarrow as pa
@@ -19,14 +19,17 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from shopstream.schemas import Unavailable
-from shopstream.schemas.serving.keys import Keys, Publication
+from shopstream.schemas.serving.keys import DecidedLately, Keys, Publication
 from shopstream.schemas.serving.scripts import PUBLISH, SET_MANY
 from shopstream.schemas.serving.views import EVERYTHING, ServedView
+from shopstream.schemas.table import Purpose
 
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, arrow_batches
 from .redis_client import ERRORS, redis_translated
 
+DECISIONS_AGE = timedelta(days=3)
+"""No value is older: all are computed and published anew, or have expired."""
 KEYS_A_BATCH = 1000
 LOCK_SECONDS = 300.0
 """A publication that was killed keeps others out for so long."""
@@ -104,6 +107,7 @@ class Publisher:
                 raise
             if not switched:
                 removed += self._remove(view, version)
+            self._forget_decisions(now)
         return Published(view.name, as_of, version, keys, switched, removed + older)
 
     def _publication(self, view: View) -> Publication | None:
@@ -164,6 +168,17 @@ class Publisher:
     def _evicted_keys(self) -> int:
         return int(self._client.info("stats")["evicted_keys"])
 
+    def _forget_decisions(self, now: datetime) -> None:
+        """Those that every table published since was computed with."""
+        for purpose in get_args(Purpose):
+            place = self._keys.consent(purpose)
+            decided = cast("dict[bytes, bytes]", self._client.hgetall(place))
+            if old := [
+                user for user, value in decided.items() if DecidedLately.read(value).noted_at < now - DECISIONS_AGE
+            ]:
+                self._client.hdel(place, *old)
+                self._client.incr(self._keys.consent_changes)
+
     def _refuse_evicted(self, view: View, before: int) -> None:
         if (evicted := self._evicted_keys() - before) > 0:
             raise Unavailable(f"Redis evicted {evicted} keys while {view.name} was written: raise its maxmemory")
@@ -197,9 +212,10 @@ def _statement(view: View) -> str:
         return f"SELECT {key} AS served_by, {columns} FROM `{table}` WHERE as_of = @as_of"  # noqa: S608 - our names
     columns = ", ".join(f"`{column}` AS `{column}`" for column in view.columns)
     order = ", ".join(f"`{column}`" for column in view.order_by)
+    ranked = f" AND `rank` <= {view.most}" if "rank" in view.order_by else ""
     return (
         f"SELECT {key} AS served_by, ARRAY_AGG(STRUCT({columns}) ORDER BY {order} LIMIT {view.most}) AS items "  # noqa: S608
-        f"FROM `{table}` WHERE as_of = @as_of GROUP BY served_by"
+        f"FROM `{table}` WHERE as_of = @as_of{ranked} GROUP BY served_by"
     )
 
 

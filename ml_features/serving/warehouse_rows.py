@@ -18,8 +18,7 @@ from .lookup import FromWarehouse, Rows, TakeIn, View
 WORKERS = 4
 MOST_UNDER_WAY = 64
 """Statements that run or wait; one more is not begun, for its caller would be gone before its turn."""
-OLDEST_DAYS = 3650
-"""Of a table that keeps everything."""
+RECENT = timedelta(days=8)
 DATE_AGE = timedelta(minutes=1)
 """So long the latest date of a table is known."""
 
@@ -62,11 +61,13 @@ class WarehouseRows:
         known = self._dates.get(view.table.name)
         if known is not None and moment < known[1] + DATE_AGE.total_seconds():
             return known[0]
-        # The oldest partition there may be: without it every one of them is read.
-        oldest = self._clock.now().date() - timedelta(days=view.table.expiry_days or OLDEST_DAYS)
+        latest: date | None = None
         statement = f"SELECT MAX(as_of) AS as_of FROM `{view.table.name}` WHERE as_of >= @oldest"  # noqa: S608
-        (row,) = self._ask(statement, [Parameter("oldest", "DATE", oldest)])
-        latest: date | None = row["as_of"]
+        # A few partitions are read first, for it is in them unless nobody has run the jobs for a week.
+        for oldest in (self._clock.now().date() - RECENT, date.min):
+            (row,) = self._ask(statement, [Parameter("oldest", "DATE", oldest)])
+            if (latest := row["as_of"]) is not None:
+                break
         self._dates[view.table.name] = latest, moment
         return latest
 

@@ -13,7 +13,7 @@ from .product_rhythm import ProductRhythm
 from .profile import ChannelConversion, Profile
 from .purchase import Purchase
 from .query import Query
-from .reorder import ModelReorder, ProductPrediction, Reorder, ReorderInputs
+from .reorder import ModelReorder, ProductPrediction, Reorder, ReorderInputs, next_in_words
 from .reorder_weight import ReorderWeight
 from .search_outcome import SearchOutcome
 from .search_position import SearchPosition
@@ -86,4 +86,5 @@ __all__ = [
     "SearchPosition",
     "Session",
     "SessionStep",
+    "next_in_words",
 ]

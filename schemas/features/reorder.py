@@ -1,7 +1,7 @@
 """Who buys what again, and how likely that is within the next 7 and 30 days."""
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from pydantic import Field
 
@@ -11,6 +11,32 @@ from ..table import Dataset, Table
 
 REORDERS_EXPIRY_DAYS = 90
 """Weights are fitted on the rows of 30 days ago; two more months leave room to look back."""
+
+
+class NextPurchase(Protocol):
+    """When a product may be bought next, as a table or what is served says it."""
+
+    @property
+    def next_in_days_early(self) -> float | None:
+        """Days until it was bought with a chance of 10 %."""
+
+    @property
+    def next_in_days_middle(self) -> float | None:
+        """With a chance of 50 %."""
+
+    @property
+    def next_in_days_late(self) -> float | None:
+        """With a chance of 90 %."""
+
+
+def next_in_words(predicted: NextPurchase) -> str:
+    """When the next purchase is expected: the median, and the days between which it comes 8 times out of 10."""
+    early, middle, late = predicted.next_in_days_early, predicted.next_in_days_middle, predicted.next_in_days_late
+    if early is None:
+        return "hardly within a year"
+    if middle is None:
+        return f"in {early:.0f} days or much later"
+    return f"in about {middle:.0f} days ({early:.0f} to {'over a year' if late is None else f'{late:.0f}'})"
 
 
 class ReorderInputs(Record):
@@ -101,16 +127,6 @@ class ProductPrediction(Record):
     )
     next_in_days_middle: float | None = Field(None, ge=0, description="The same with a chance of 50 %, the median.")
     next_in_days_late: float | None = Field(None, ge=0, description="The same with a chance of 90 %.")
-
-    @property
-    def next_in_words(self) -> str:
-        """When the next purchase is expected: the median, and the days between which it comes 8 times out of 10."""
-        if self.next_in_days_early is None:
-            return "hardly within a year"
-        late = "over a year" if self.next_in_days_late is None else f"{self.next_in_days_late:.0f}"
-        if self.next_in_days_middle is None:
-            return f"in {self.next_in_days_early:.0f} days or much later"
-        return f"in about {self.next_in_days_middle:.0f} days ({self.next_in_days_early:.0f} to {late})"
 
 
 class Reorder(ProductPrediction):

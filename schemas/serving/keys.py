@@ -8,7 +8,7 @@ PREFIX:consent:changes              counts those decisions
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -79,6 +79,24 @@ def moment(at: datetime, then: datetime | int = 0) -> bytes:
 
 def _microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+class DecidedLately(NamedTuple):
+    """A decision about consent as the hash of its purpose holds it."""
+
+    granted: bool
+    noted_at: datetime
+    """When the stream had it, which may be long after it was decided."""
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """The decision of a value."""
+        return cls(value[MOMENT_BYTES : MOMENT_BYTES + 1] == b"1", time_of(value[MOMENT_BYTES + 1 :]))
+
+
+def decision_value(decided_at: datetime, noted_at: datetime, *, granted: bool) -> bytes:
+    """A decision behind its moment."""
+    return moment(decided_at) + (b"1" if granted else b"0") + moment(noted_at)[:_DIGITS]
 
 
 def time_of(value: bytes) -> datetime:

@@ -40,4 +40,4 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('INCR', KEYS[2])
 return 1
 """
-"""KEYS: the decisions about a purpose, their counter; ARGV: a user, moment and 1 or 0. 0 where it is no news."""
+"""KEYS: the decisions about a purpose, their counter; ARGV: a user, a decision. 0 where it is no news."""

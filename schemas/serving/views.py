@@ -39,8 +39,8 @@ from .served import (
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 
-MOST_REORDERS = 30
-"""Of a user; who asks for more is answered from the warehouse."""
+MOST_REORDERS = 50
+"""Of a user; who wants more reads the table."""
 MOST_POPULAR = 300
 EVERYTHING = ""
 """The key of a view whose rows are the same for everyone."""

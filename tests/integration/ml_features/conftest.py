@@ -57,6 +57,11 @@ def load_baskets(warehouse: "Warehouse", settings: FeatureSettings) -> Load:
     return loader(warehouse, settings)
 
 
+def patient(settings: FeatureSettings) -> FeatureSettings:
+    """For stores that read the warehouse each time, however slow the machine is."""
+    return settings.model_copy(update={"serving_deadline_seconds": 60.0, "serving_cache_seconds": 0.0})
+
+
 def runner(warehouse: "Warehouse", settings: FeatureSettings) -> Run:
     """What runs one table of this warehouse."""
 

@@ -23,7 +23,7 @@ from shopstream.ml_features.warehouse import connect, load_rows
 from shopstream.schemas import read_settings
 from shopstream.schemas.features import CartLine
 from shopstream.schemas.live.live_session import LiveSession
-from shopstream.schemas.serving.keys import Keys, Publication, moment
+from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.scripts import DECIDE, SET_NEWER
 from shopstream.schemas.serving.views import (
     AFFINITIES,
@@ -324,7 +324,7 @@ def test_who_refuses_is_gone_within_a_second_and_back_with_a_later_decision(
 
     def decided(at: datetime, granted: bool) -> int:
         keys = [KEYS.consent("personalization"), KEYS.consent_changes]
-        return int(decide(keys=keys, args=["u1", moment(at) + (b"1" if granted else b"0")]))
+        return int(decide(keys=keys, args=["u1", decision_value(at, TODAY, granted=granted)]))
 
     assert decided(TODAY, granted=False) == 1
     assert decided(TODAY, granted=False) == 0

@@ -19,10 +19,13 @@ from shopstream.ml_features.model_reorders import train
 from shopstream.ml_features.model_store import Champion, ModelStore, Overtaken
 from shopstream.ml_features.models.artefact import Artefact, Judged, Provenance
 from shopstream.ml_features.reader import Features
+from shopstream.ml_features.serving.store import FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import append_rows
 from shopstream.pipeline.storage import connect_to_storage
 from shopstream.schemas import SettingsError, read_settings
+
+from .conftest import patient
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -122,7 +125,9 @@ def test_a_model_is_trained_kept_judged_and_scores_everybody_here_and_in_batch(
     assert list(tmp_path.iterdir()) == []
 
     of_model = settings.model_copy(update={"reorder_tier": "model"})
-    decision = Recommender(warehouse.client, of_model).recommend("u007", "next_basket", now, k=5)
+    with FeatureStore(warehouse.client, patient(of_model)) as features:
+        decision = Recommender(warehouse.client, of_model, features).recommend("u007", "next_basket", now, k=5)
+        served = Features(features, of_model).reorders("u007", 3)
     assert decision.model_version == in_force.artefact.version
     assert is_of_model_tier(decision)
     scores = {row["product_id"]: row["probability"] for row in here if row["user_id"] == "u007"}
@@ -133,9 +138,8 @@ def test_a_model_is_trained_kept_judged_and_scores_everybody_here_and_in_batch(
     if second.judged.promoted:
         assert len(predicted_otherwise(decision, first.artefact)) == 5
 
-    served = Features(warehouse.client, settings.model_copy(update={"reorder_tier": "model"})).reorders("u007", 3)
-    assert [each.rank for each in served.reorders] == [1, 2, 3]
-    assert {each.product_id for each in served.reorders[:2]} == {"p24", "p00"}
+    assert [each.rank for each in served.rows] == [1, 2, 3]
+    assert {each.product_id for each in served.rows[:2]} == {"p24", "p00"}
     assert served.as_of == AS_OF
 
 

@@ -13,7 +13,7 @@ import redis
 from deploy.local.complete_journey import Basket, Line
 from shopstream.ml_features.serving.publish import KEYS_A_BATCH, Publisher, view_batches
 from shopstream.schemas import Unavailable
-from shopstream.schemas.serving.keys import Keys, Publication
+from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.views import AFFINITIES, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
 
 if TYPE_CHECKING:
@@ -168,3 +168,13 @@ def test_a_redis_without_room_keeps_what_is_published(server: redis.Redis, polic
     assert published(server, AFFINITIES).version == f"{NOW:%Y%m%dT%H%M%S%f}"
     server.config_set("maxmemory", 0)
     assert publisher.publish(AFFINITIES, AS_OF, NOW + timedelta(days=2), many).keys == 10 * KEYS_A_BATCH
+
+
+def test_decisions_go_once_every_table_was_computed_with_them(server: redis.Redis) -> None:
+    place = KEYS.consent("personalization")
+    for user, days in (("old", 4), ("decided long ago, noted now", 0), ("new", 1)):
+        noted = NOW - timedelta(days=days)
+        server.hset(place, user, decision_value(NOW - timedelta(days=30), noted, granted=False))
+    Publisher(server, KEYS.prefix).publish(AFFINITIES, AS_OF, NOW, [affinities("milk")])
+    assert set(server.hkeys(place)) == {b"new", b"decided long ago, noted now"}
+    assert server.get(KEYS.consent_changes) == b"1"

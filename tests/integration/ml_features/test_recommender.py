@@ -10,16 +10,17 @@ import pytest
 
 from deploy.local.complete_journey import Basket, Line
 from deploy.local.stack import LocalStack
-from shopstream.ml_features.decisions.recommender import Recommender
+from shopstream.ml_features.decisions.recommender import Recommender, kept_decision
 from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
+from shopstream.ml_features.serving.store import FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import connect, load_rows
 from shopstream.schemas import Unavailable, read_settings
-from shopstream.schemas.decision import DecisionKind
+from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.warehouse import raw_table_id
 
 from ..conftest import Warehouse, made_warehouse
-from .conftest import loader, runner
+from .conftest import loader, patient, runner
 
 AS_OF = date(2026, 3, 31)
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,7 +48,11 @@ class Shop:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.settings = read_settings(FeatureSettings, warehouse.environment)
-        self.recommender = Recommender(warehouse.client, self.settings)
+        self.store = FeatureStore(warehouse.client, patient(self.settings))
+        self.recommender = Recommender(warehouse.client, self.settings, self.store)
+
+    def kept(self, decision_id: str) -> Decision | None:
+        return kept_decision(self.warehouse.client, self.settings, decision_id)
 
     def give(self, event_type: str, *rows: Mapping[str, Any]) -> None:
         """These events and no others of the type."""
@@ -97,6 +102,7 @@ def shop(stack: LocalStack) -> Iterator[Shop]:
         for table in (*JOBS, "explorations"):
             runner(warehouse, made.settings)(table, AS_OF)
         yield made
+        made.store.close()
 
 
 def test_a_next_basket_names_what_is_bought_again_and_what_goes_with_it(shop: Shop) -> None:
@@ -122,12 +128,12 @@ def test_a_decision_is_looked_up_by_its_id_and_decided_again_to_the_last_digit(s
     kinds: tuple[DecisionKind, ...] = ("next_basket", "buy_again", "something_new", "goes_with_cart")
     for kind in kinds:
         decision = shop.recommender.recommend("regular", kind, NOW, cart=["bread"])
-        found = shop.recommender.decision(decision.decision_id)
+        found = shop.kept(decision.decision_id)
         assert found == decision
         assert decision_id_of(found) == decision.decision_id
         again = decided_again(found)
         assert (again.items, again.rules) == (decision.items, decision.rules)
-    assert shop.recommender.decision("0" * 32) is None
+    assert shop.kept("0" * 32) is None
 
 
 def test_a_decision_that_was_tampered_with_does_not_have_its_id(shop: Shop) -> None:
@@ -161,7 +167,7 @@ def test_who_refuses_is_shown_what_sells_and_nothing_is_kept_of_the_user(shop: S
 
 def test_who_was_not_asked_is_shown_what_sells_where_consent_comes_first(shop: Shop) -> None:
     opt_in = read_settings(FeatureSettings, {**shop.warehouse.environment, "CONSENT_OTHERWISE": "denied"})
-    decision = Recommender(shop.warehouse.client, opt_in).recommend("regular", "next_basket", NOW)
+    decision = Recommender(shop.warehouse.client, opt_in, shop.store).recommend("regular", "next_basket", NOW)
     assert {item.source for item in decision.items} == {"popular"}
 
 
@@ -170,8 +176,8 @@ def test_a_withdrawal_takes_the_users_decisions_along_with_the_next_run(shop: Sh
     other = shop.recommender.recommend("once", "next_basket", NOW)
     shop.give("consent", refusal("shy"), refusal("leaves"))
     runner(shop.warehouse, shop.settings)("explorations", AS_OF)
-    assert shop.recommender.decision(kept.decision_id) is None
-    assert shop.recommender.decision(other.decision_id) == other
+    assert shop.kept(kept.decision_id) is None
+    assert shop.kept(other.decision_id) == other
 
 
 def test_a_new_user_is_shown_what_sells(shop: Shop) -> None:
@@ -188,8 +194,8 @@ def test_a_user_with_one_order_gets_it_and_what_is_new(shop: Shop) -> None:
 
 def test_decisions_are_not_kept_where_that_is_switched_off(shop: Shop) -> None:
     settings = read_settings(FeatureSettings, {**shop.warehouse.environment, "DECISIONS_KEPT": "false"})
-    decision = Recommender(shop.warehouse.client, settings).recommend("regular", "next_basket", NOW, k=1)
-    assert shop.recommender.decision(decision.decision_id) is None
+    decision = Recommender(shop.warehouse.client, settings, shop.store).recommend("regular", "next_basket", NOW, k=1)
+    assert shop.kept(decision.decision_id) is None
 
 
 @pytest.mark.parametrize("k", [0, 101])
@@ -202,4 +208,4 @@ def test_without_a_warehouse_it_says_so(shop: Shop) -> None:
     gone = {**shop.warehouse.environment, "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:9"}
     nowhere = read_settings(FeatureSettings, gone)
     with pytest.raises(Unavailable):
-        Recommender(connect(nowhere), nowhere).recommend("regular", "next_basket", NOW)
+        Recommender(connect(nowhere), nowhere, shop.store).recommend("regular", "next_basket", NOW)

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.serve_live import ConsentDecision, LiveServing
-from shopstream.schemas import read_settings
+from shopstream.pipeline.serve_live import ConsentDecision, LiveServing, erase_served
+from shopstream.schemas import Unavailable, read_settings
 from shopstream.schemas.live.live_session import LiveSession
-from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, moment, time_of
-from shopstream.schemas.serving.views import LIVE, LIVE_SESSIONS
+from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication, moment, time_of
+from shopstream.schemas.serving.views import LIVE, LIVE_SESSIONS, PROFILES
 from tests.integration.wire import Wire
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,7 +48,7 @@ def events_of(server: Any, user: str) -> int | None:
 
 def decided(server: Any) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = server.hgetall(KEYS.consent("analytics"))
-    return {user: value[MOMENT_BYTES:] for user, value in found.items()}
+    return {user: value[MOMENT_BYTES : MOMENT_BYTES + 1] for user, value in found.items()}
 
 
 def decision(user: str, hours: int, granted: bool) -> ConsentDecision:
@@ -102,3 +103,25 @@ def test_moments_sort_as_their_times_do_and_give_them_back() -> None:
     moments = [moment(at, then) for at in times for then in (0, 7, 10**9)] + [moment(AT, AT)]
     assert {len(each) for each in moments} == {MOMENT_BYTES}
     assert [time_of(each) for each in sorted(moments[::3][:4])] == sorted(times)
+
+
+def test_an_erased_user_is_served_nothing_and_nothing_of_the_user_stays(
+    serving: LiveServing, own_redis: redis.Redis, wire: Wire
+) -> None:
+    assert serving.write(LIVE_SESSIONS, [session("u1", 2), session("u2", 2)])
+    for version in ("20260301", "20260228", "20260227"):
+        for user in ("u1", "u2"):
+            own_redis.set(KEYS.rows(PROFILES.name, version) + user, b"")
+    publication = Publication("2026-03-01", AT.date(), "20260301", PROFILES.layout, 2, AT, 0, "20260228")
+    own_redis.hset(KEYS.published, PROFILES.name, msgspec.json.encode(publication))
+    variables = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "REDIS_URL": f"redis://127.0.0.1:{wire.port}/0"}
+    settings = read_settings(PipelineSettings, variables)
+    assert erase_served(settings, "u1", AT) == (3, 0)
+    assert erase_served(settings, "u1", AT) == (0, 0)
+    # What nobody reads any more expires by itself.
+    assert own_redis.keys("*:u1") == [KEYS.rows(PROFILES.name, "20260227").encode() + b"u1"]
+    assert len(own_redis.keys("*:u2")) == 4
+    assert decided(own_redis) == {b"u1": b"0"}
+    wire.set("cut")
+    with pytest.raises(Unavailable, match="Redis does not answer"):
+        erase_served(settings, "u1", AT)

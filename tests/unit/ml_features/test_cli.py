@@ -15,7 +15,7 @@ ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "BIGQUERY_EMULATOR_HO
     ("changed", "arguments", "answer"),
     [
         ({"GOOGLE_CLOUD_PROJECT": ""}, ["profile", "u1"], (2, "GOOGLE_CLOUD_PROJECT is not set")),
-        ({"REDIS_ENABLED": "true"}, ["profile", "u1"], (2, "not served from Redis yet")),
+        ({"REDIS_ENABLED": "true", "REDIS_URL": "http://redis"}, ["profile", "u1"], (2, "REDIS_URL has a value")),
         ({"REDIS_ENABLED": "perhaps"}, ["doctor"], (2, "REDIS_ENABLED has a value it does not accept")),
         ({}, ["run", "hobbies", "--as-of", "2026-03-31"], (2, "'hobbies' is no feature table")),
         ({}, ["backfill", "--from", "2026-03-31", "--to", "2026-03-30"], (2, "--to is a day before --from")),

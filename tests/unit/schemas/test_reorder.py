@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from shopstream.schemas.features import Reorder, ReorderInputs
+from shopstream.schemas.features import Reorder, ReorderInputs, next_in_words
 
 INPUTS = ReorderInputs.model_validate(dict.fromkeys(ReorderInputs.model_fields, 0.0))
 
@@ -36,4 +36,4 @@ def test_when_the_next_purchase_is_expected(
         decayed_purchases=0.8,
         inputs=INPUTS,
     )
-    assert reorder.next_in_words == words
+    assert next_in_words(reorder) == words
