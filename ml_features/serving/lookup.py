@@ -165,9 +165,7 @@ class Lookup:
         if state.consent_changes != self._consent_changes:
             decisions = yield Step("decisions", (self._keys, self._redis_seconds(deadline)))
             self._refused = {
-                purpose: frozenset(
-                    user.decode() for user, value in theirs.items() if not DecidedLately.read(value).granted
-                )
+                purpose: frozenset(user.decode() for user, value in theirs.items() if _refuses(value))
                 for purpose, theirs in decisions.items()
             }
         self._published = {

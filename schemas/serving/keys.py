@@ -1,10 +1,11 @@
 """Where everything lies in Redis, and what it looks like there.
 
-PREFIX:published                    a hash: for each view what is published of it (Publication)
-PREFIX:rows:VIEW:VERSION:KEY        the rows of a key, of one version of a view
-PREFIX:live:VIEW:KEY                the latest row the stream has of a user, behind its moment (Moment)
-PREFIX:consent:PURPOSE              a hash: for each user who decided lately what and when
-PREFIX:consent:changes              counts those decisions
+PREFIX:published               a hash: for each view what is published of it (Publication)
+PREFIX:begun                   a hash: for each view the version that was begun last
+PREFIX:publishing:VIEW         held by the one process that publishes the view
+PREFIX:rows:VIEW:VERSION:KEY   the rows of a key, of one version of a view; those of the stream behind a moment
+PREFIX:consent:PURPOSE         a hash: for each user who decided lately what and when (DecidedLately)
+PREFIX:consent:changes         counts those decisions
 """
 
 from datetime import UTC, date, datetime, timedelta
