@@ -116,8 +116,11 @@ class Lookup:
         if self._settings.redis_enabled and self._breaker.may_try(self._clock.monotonic()):
             try:
                 answers = yield from self._look_in_redis(view, keys, deadline)
-            except Unavailable:
+            except BaseException as error:
+                # A caller that is gone says nothing of Redis, but a breaker that tries must be told.
                 self._breaker.failed(self._clock.monotonic())
+                if not isinstance(error, Unavailable):
+                    raise
             else:
                 self._breaker.succeeded()
         if len(answers) < len(keys):

@@ -27,6 +27,7 @@ from shopstream.schemas.table import Purpose
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, arrow_batches
 from .redis_client import ERRORS, redis_translated
+from .warehouse_rows import served_conditions, served_source
 
 DECISIONS_AGE = timedelta(days=3)
 """No value is older: all are computed and published anew, or have expired."""
@@ -60,11 +61,16 @@ def view_batches(
 ) -> Iterator[pa.RecordBatch]:
     """What a view has of a date: first the key, then the view's columns, or one column with a list of their structs.
 
+    Without users who refuse by now, whatever the table was computed with.
+
     Raises:
         Unavailable: BigQuery does not answer.
         SettingsError: The table is missing.
     """
-    return arrow_batches(client, settings, _statement(view), [Parameter("as_of", "DATE", as_of)])
+    parameters = [Parameter("as_of", "DATE", as_of)]
+    if view.purpose is not None:
+        parameters.append(Parameter("allowed_otherwise", "BOOL", settings.allowed_otherwise))
+    return arrow_batches(client, settings, _statement(view), parameters)
 
 
 class Publisher:
@@ -205,18 +211,14 @@ class Publisher:
 
 
 def _statement(view: View) -> str:
-    table = view.table.name
-    columns = ", ".join(f"`{column}`" for column in view.columns)
-    key = f"`{view.key}`" if view.key else f"'{EVERYTHING}'"
+    key = f"given.`{view.key}`" if view.key else f"'{EVERYTHING}'"
+    source = f"{served_source(view)} WHERE {' AND '.join(['given.as_of = @as_of', *served_conditions(view)])}"
+    columns = ", ".join(f"given.`{column}` AS `{column}`" for column in view.columns)
     if view.most == 1:
-        return f"SELECT {key} AS served_by, {columns} FROM `{table}` WHERE as_of = @as_of"  # noqa: S608 - our names
-    columns = ", ".join(f"`{column}` AS `{column}`" for column in view.columns)
-    order = ", ".join(f"`{column}`" for column in view.order_by)
-    ranked = f" AND `rank` <= {view.most}" if "rank" in view.order_by else ""
-    return (
-        f"SELECT {key} AS served_by, ARRAY_AGG(STRUCT({columns}) ORDER BY {order} LIMIT {view.most}) AS items "  # noqa: S608
-        f"FROM `{table}` WHERE as_of = @as_of{ranked} GROUP BY served_by"
-    )
+        return f"SELECT {key} AS served_by, {columns} FROM {source}"  # noqa: S608 - our own names
+    order = ", ".join(f"given.`{column}`" for column in view.order_by)
+    items = f"ARRAY_AGG(STRUCT({columns}) ORDER BY {order} LIMIT {view.most})"
+    return f"SELECT {key} AS served_by, {items} AS items FROM {source} GROUP BY served_by"  # noqa: S608 - as above
 
 
 def _values(view: View, batches: Iterable[pa.RecordBatch]) -> Iterator[Value]:

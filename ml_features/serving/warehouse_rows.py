@@ -12,7 +12,7 @@ from shopstream.schemas import SettingsError, Unavailable
 
 from ..clock import Clock
 from ..settings import FeatureSettings
-from ..warehouse import AnyParameter, Parameter, Refused, Row, ask
+from ..warehouse import AnyParameter, Parameter, Refused, Row, rows_of
 from .lookup import FromWarehouse, Rows, TakeIn, View
 
 WORKERS = 4
@@ -92,24 +92,32 @@ class WarehouseRows:
         return parameters
 
     def _ask(self, statement: str, parameters: Sequence[AnyParameter]) -> list[Row]:
-        return ask(self._client, self._settings, statement, parameters)
+        """Once: who waits is gone before a second attempt, and the next caller is one."""
+        return [dict(row.items()) for row in rows_of(self._client, self._settings, statement, parameters)]
+
+
+def served_source(view: View) -> str:
+    """The view's table under the name `given`, with what its users have decided where they are asked."""
+    source = f"`{view.table.name}` AS given"
+    if view.purpose is None:
+        return source
+    decided = f"given.user_id = consent_states.user_id AND consent_states.purpose = '{view.purpose}'"
+    return f"{source} LEFT JOIN consent_states ON {decided}"
+
+
+def served_conditions(view: View) -> list[str]:
+    """Which rows of it may be served; @allowed_otherwise counts for a user who decided nothing."""
+    allowed = [] if view.purpose is None else ["IFNULL(consent_states.granted, @allowed_otherwise)"]
+    return allowed + ([f"given.`rank` <= {view.most}"] if "rank" in view.order_by else [])
 
 
 def _statement(view: View) -> str:
-    conditions, join = ["given.computed_at >= @oldest" if view.live else "given.as_of = @as_of"], ""
+    conditions = ["given.computed_at >= @oldest" if view.live else "given.as_of = @as_of", *served_conditions(view)]
     if view.key is not None:
         conditions.append(f"given.{view.key} IN UNNEST(@keys)")
-    if view.purpose is not None:
-        join = (
-            "LEFT JOIN consent_states ON given.user_id = consent_states.user_id "
-            f"AND consent_states.purpose = '{view.purpose}'"
-        )
-        conditions.append("IFNULL(consent_states.granted, @allowed_otherwise)")
-    if "rank" in view.order_by:
-        conditions.append(f"given.`rank` <= {view.most}")
     order = "".join(f", given.`{column}`{' DESC' if view.live else ''}" for column in view.order_by)
     return (
-        f"SELECT given.* FROM `{view.table.name}` AS given {join} "  # noqa: S608 - our own names
+        f"SELECT given.* FROM {served_source(view)} "  # noqa: S608 - our own names
         f"WHERE {' AND '.join(conditions)} ORDER BY given.{view.key or 'as_of'}{order}"
     )
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -429,6 +430,24 @@ def test_threads_that_ask_for_the_same_at_once_wait_for_one_of_them(shelf: Wareh
         thread.join()
     assert [of(answer) for answer in answers] == [(2, "warehouse", False)] * 50
     assert len(begun) < 10
+    one.close()
+
+
+def test_a_caller_that_goes_away_leaves_redis_to_the_others(shelf: Warehouse, server: redis.Redis, port: int) -> None:
+    publish(server, shelf, PROFILES)
+    one = Reader("awaited", shelf, port)
+    one.redis_wire.set("silent")
+
+    async def goes_away() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(one.store.get(PROFILES, "u1"), 0.1)
+
+    for _ in range(4):  # The breaker opens, and the one that tries Redis after that goes away too.
+        one._run(goes_away())
+        one.look_again()
+    one.redis_wire.set("open")
+    one.look_again()
+    assert of(one.get(PROFILES, "u1")) == (2, "redis", False)
     one.close()
 
 

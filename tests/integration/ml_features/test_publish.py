@@ -12,9 +12,12 @@ import redis
 
 from deploy.local.complete_journey import Basket, Line
 from shopstream.ml_features.serving.publish import KEYS_A_BATCH, Publisher, view_batches
+from shopstream.ml_features.settings import FeatureSettings
+from shopstream.ml_features.warehouse import load_rows
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.views import AFFINITIES, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
+from shopstream.schemas.warehouse import raw_table_id
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -49,7 +52,7 @@ def value(server: redis.Redis, view: ServedView[Any], key: str) -> tuple[Any, ..
 
 
 def test_every_view_is_read_as_its_table_has_it(
-    warehouse: "Warehouse", settings: Any, run_table: "Run", load_baskets: "Load", server: redis.Redis
+    warehouse: "Warehouse", settings: FeatureSettings, run_table: "Run", load_baskets: "Load", server: redis.Redis
 ) -> None:
     lines = tuple(Line(product, "dairy", "dairy maid", 2, Decimal("1.19")) for product in ("bread", "milk", "wine"))
     at = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -89,6 +92,31 @@ def test_every_view_is_read_as_its_table_has_it(
             models = (view.model.model_validate(frozen(row)) for row in theirs[: view.most])
             assert items == tuple(view.served(model) for model in models)
     assert {done for done in NIGHTLY if published(server, done).keys} >= {PROFILES, REORDERS, POPULAR, AFFINITIES}
+
+
+def test_who_refuses_by_now_is_not_published_whatever_the_table_was_computed_with(
+    warehouse: "Warehouse", settings: FeatureSettings, server: redis.Redis
+) -> None:
+    row = {"as_of": str(AS_OF), "orders": 1, "searches": 0, "clicks": 0}
+    table = warehouse.client.get_table(f"{settings.bigquery_dataset}_features.profiles")
+    load_rows(warehouse.client, table, [row | {"user_id": user} for user in ("stays", "refuses")])
+    refusal = {
+        "event_id": "01a1f640-f3c5-79e9-a5b7-000000000000",
+        "event_type": "consent",
+        "schema_version": 1,
+        "source": "shop",
+        "imported": False,
+        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), NOW.isoformat()),
+        "user_id": "refuses",
+        "purpose": "personalization",
+        "granted": False,
+        "policy_version": "v1",
+    }
+    load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(settings, "consent")), [refusal])
+    batches = view_batches(warehouse.client, settings, PROFILES, AS_OF)
+    assert Publisher(server, KEYS.prefix).publish(PROFILES, AS_OF, NOW, batches).keys == 1
+    assert value(server, PROFILES, "stays") is not None
+    assert value(server, PROFILES, "refuses") is None
 
 
 def frozen(row: Any) -> Any:
