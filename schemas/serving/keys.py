@@ -96,8 +96,8 @@ class DecidedLately(NamedTuple):
 
 
 def decision_value(decided_at: datetime, noted_at: datetime, *, granted: bool) -> bytes:
-    """A decision behind its moment."""
-    return moment(decided_at) + (b"1" if granted else b"0") + moment(noted_at)[:_DIGITS]
+    """A decision behind its moment; of two of the same moment the refusal is the later one."""
+    return moment(decided_at, 0 if granted else 1) + (b"1" if granted else b"0") + moment(noted_at)[:_DIGITS]
 
 
 def time_of(value: bytes) -> datetime:

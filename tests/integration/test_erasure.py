@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -25,11 +26,14 @@ from shopstream.pipeline.clock import utc_now
 from shopstream.pipeline.erase import Eraser, buckets
 from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.personal_rows import STREAMED_ROWS_STAY, personal_tables
+from shopstream.pipeline.serve_live import LiveServing
 from shopstream.pipeline.storage import connect_to_storage
 from shopstream.pipeline.warehouse import ask
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, read_settings
 from shopstream.schemas.bigquery_schema import Column
+from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.rows import failed_row
+from shopstream.schemas.serving.views import LIVE_SESSIONS
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import (
     ALL_TABLES,
@@ -40,7 +44,7 @@ from shopstream.schemas.warehouse import (
     WarehouseTable,
     dataset_id,
 )
-from tests.integration.conftest import Warehouse
+from tests.integration.conftest import Warehouse, address_of
 from tests.integration.servers import REDIS_SERVER
 
 USER = 'o\'brien "4711" \\ ü'
@@ -395,6 +399,23 @@ def test_a_user_who_is_not_there_is_certified_as_that(place: Place) -> None:
     done = place.run("erase", "-", user="nobody-knows-me")
     assert done.returncode == 0
     assert "nothing of this user was found" in done.stdout
+
+
+def test_what_is_served_of_a_user_goes_too(place: Place, own_redis: redis.Redis) -> None:
+    place.environment = {**place.environment, "REDIS_ENABLED": "true", "REDIS_URL": address_of(own_redis)}
+    place.environment = {**place.environment, "CAPTURE_REDIS_ENABLED": "false"}
+    serving = LiveServing(read_settings(PipelineSettings, place.environment), lambda: NOW)
+    counts: dict[str, Any] = dict.fromkeys(("searches", "views", "clicks", "cart_adds", "orders"), 0)
+    times: dict[str, Any] = dict.fromkeys(("computed_at", "started_at", "ended_at"), NOW)
+    sessions = [LiveSession(session_id=user, user_id=user, events=1, **times, **counts) for user in (USER, OTHER)]
+    assert serving.write(LIVE_SESSIONS, sessions)
+    serving.close()
+    done = place.run("erase", "-")
+    assert re.search(r"1 found +0 left  served features", done.stdout), done.stdout
+    assert list(own_redis.keys("shopstream:rows:*")) == [f"shopstream:rows:live_sessions:live:{OTHER}".encode()]
+    own_redis.config_set("requirepass", "changed")
+    refused = place.run("erase", "-", user=OTHER)
+    assert (refused.returncode, "Redis does not answer" in refused.stderr) == (75, True)
 
 
 @pytest.mark.parametrize("user", ["", "u" * 1_000_000, "two\nlines"])

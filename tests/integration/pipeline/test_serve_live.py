@@ -82,6 +82,9 @@ def test_of_decisions_the_later_one_counts_and_readers_can_tell_that_there_was_o
     serving.decide([decision("u1", 3, granted=True)])
     assert decided(own_redis) == {b"u1": b"1"}
     assert own_redis.get(KEYS.consent_changes) == b"2"
+    for granted in (False, True):  # At one moment: the refusal counts.
+        serving.decide([decision("u1", 3, granted=granted)])
+        assert decided(own_redis) == {b"u1": b"0"}
 
 
 @pytest.mark.parametrize("mode", ["cut", "silent"])
