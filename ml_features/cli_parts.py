@@ -3,20 +3,12 @@
 import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
 
 from shopstream.schemas import read_settings
 
 from .settings import FeatureSettings
-
-if TYPE_CHECKING:
-    from google.cloud import bigquery
-
-    from .serving.store import FeatureStore
-
-PATIENCE_SECONDS = 60.0
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
@@ -28,13 +20,6 @@ def settings_in_force() -> FeatureSettings:
         SettingsError: One is wrong.
     """
     return read_settings(FeatureSettings, os.environ)
-
-
-def store_of(client: "bigquery.Client", settings: FeatureSettings) -> "FeatureStore":
-    """A store that waits for as long as people at a command line do."""
-    from .serving.store import FeatureStore
-
-    return FeatureStore(client, settings.model_copy(update={"serving_deadline_seconds": PATIENCE_SECONDS}))
 
 
 def show(value: object, as_json: bool, lines: Callable[[], list[str]]) -> None:

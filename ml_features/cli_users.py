@@ -14,7 +14,7 @@ from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.exit_status import ExitStatus
 from shopstream.schemas.features import PersonaName, next_in_words
 
-from .cli_parts import as_json_option, settings_in_force, show, store_of
+from .cli_parts import as_json_option, settings_in_force, show
 
 if TYPE_CHECKING:
     from .serving.answer import Predicted
@@ -30,10 +30,11 @@ def profile(user: str, as_json: bool) -> None:
     """
     from .reader import Features
     from .serving.answer import answered
+    from .serving.store import patient_store
     from .warehouse import connect
 
     settings = settings_in_force()
-    with store_of(connect(settings), settings) as store:
+    with patient_store(connect(settings), settings) as store:
         answer = answered(Features(store, settings).profile(user))
     if answer.row is None:
         show(None, as_json, lambda: [f"no profile of {user}"])
@@ -57,10 +58,11 @@ def reorders(user: str, k: int, as_json: bool) -> None:
     """
     from .reader import Features
     from .serving.answer import answered
+    from .serving.store import patient_store
     from .warehouse import connect
 
     settings = settings_in_force()
-    with store_of(connect(settings), settings) as store:
+    with patient_store(connect(settings), settings) as store:
         answer = answered(Features(store, settings).reorders(user, k))
     rows = [{name: value for name, value in _named(row).items() if name != "inputs"} for row in answer.rows]
     as_of = str(answer.as_of) if answer.rows else None
@@ -83,10 +85,11 @@ def session(user: str, as_json: bool) -> None:
     """
     from .reader import Features
     from .serving.answer import answered
+    from .serving.store import patient_store
     from .warehouse import connect
 
     settings = settings_in_force()
-    with store_of(connect(settings), settings) as store:
+    with patient_store(connect(settings), settings) as store:
         answer = answered(Features(store, settings).session(user))
     if answer.row is None:
         show(None, as_json, lambda: [f"no session of {user}"])
@@ -113,11 +116,12 @@ def recommend(user: str, kind: DecisionKind, k: int, cart: tuple[str, ...], as_j
     Example: shopstream-features recommend u-4711 --kind goes_with_cart --cart p-12
     """
     from .decisions.recommender import Recommender
+    from .serving.store import patient_store
     from .warehouse import connect
 
     settings = settings_in_force()
     client = connect(settings)
-    with store_of(client, settings) as store:
+    with patient_store(client, settings) as store:
         recommender = Recommender(client, settings, store)
         found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
     show(found.model_dump(mode="json", exclude={"facts"}), as_json, lambda: _decision_lines(found))
@@ -170,6 +174,7 @@ def insight(user: str | None, segment: PersonaName | None, as_json: bool) -> Non
     from .insight.store import WarehouseStore
     from .insight.subjects import NotTold, figures_of_customer, figures_of_segment
     from .insight.writer import InsightWriter, model_in_force
+    from .serving.store import patient_store
     from .warehouse import connect
 
     if (user is None) == (segment is None):
@@ -183,7 +188,8 @@ def insight(user: str | None, segment: PersonaName | None, as_json: bool) -> Non
         if segment is not None:
             figures = figures_of_segment(client, settings, segment)
         else:
-            figures = figures_of_customer(client, settings, str(user))
+            with patient_store(client, settings) as features:
+                figures = figures_of_customer(client, settings, features, str(user))
     except NotTold as not_told:
         why = str(not_told)
         show(None, as_json, lambda: [why])
@@ -213,8 +219,7 @@ def _decision_lines(found: Decision) -> list[str]:
 
 def _named(row: msgspec.Struct) -> dict[str, object]:
     """What was served with the names of its fields, as JSON has it."""
-    values = {name: getattr(row, name) for name in row.__struct_fields__}
-    return {name: _plain(value) for name, value in values.items()}
+    return {name: _plain(value) for name, value in msgspec.structs.asdict(row).items()}
 
 
 def _plain(value: object) -> object:

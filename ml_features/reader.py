@@ -1,10 +1,17 @@
 """What a user is like, may buy again and is doing, of several views put together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from shopstream.schemas.serving.served import ServedLiveReorders, ServedLiveSession, ServedProfile, ServedReorder
+from shopstream.schemas.features import PersonaName
+from shopstream.schemas.serving.served import (
+    ServedLiveReorders,
+    ServedLiveSession,
+    ServedPersona,
+    ServedProfile,
+    ServedReorder,
+)
 from shopstream.schemas.serving.views import (
     LIVE_REORDERS,
     LIVE_SESSIONS,
@@ -17,6 +24,8 @@ from shopstream.schemas.serving.views import (
 from .serving.answer import Answer, Predicted
 from .serving.store import FeatureStore
 from .settings import FeatureSettings
+
+TOLD_WINDOW_DAYS = 180
 
 
 class Features:
@@ -50,6 +59,11 @@ class Features:
         Kept only where the streaming job runs with LIVE_FEATURES_ENABLED.
         """
         return self._store.get(LIVE_SESSIONS, user_id, seconds=seconds)
+
+
+def told_persona(personas: Iterable[ServedPersona]) -> PersonaName | None:
+    """Of a user's personas the one that is told: of the longer window, which changes less."""
+    return next((each.persona for each in personas if each.window_days == TOLD_WINDOW_DAYS), None)
 
 
 def merged(live: Answer[ServedLiveReorders], nightly: Answer[ServedReorder], k: int) -> Answer[Predicted]:

@@ -24,6 +24,7 @@ from .clock import utc_now
 from .erase import Eraser, buckets
 from .options import PipelineSettings
 from .personal_rows import personal_tables
+from .personal_served import erase_served
 from .storage import connect_to_storage
 from .warehouse import connect
 
@@ -135,8 +136,6 @@ def _erase_at_capture(user_id: str) -> dict[str, tuple[int, int]]:
 
 
 def _erase_served(settings: PipelineSettings, user_id: str) -> dict[str, tuple[int, int]]:
-    from .serve_live import erase_served
-
     return {"served features": erase_served(settings, user_id, utc_now())} if settings.redis_enabled else {}
 
 

@@ -23,7 +23,7 @@ from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.live.purchase_lines import LOOK_BACK, PurchaseLine
 from shopstream.schemas.live.reorders import HORIZON_DAYS, INTERCEPT, SOON_DAYS, Rhythms, Weights, reorders
 from shopstream.schemas.serving import views
-from shopstream.schemas.serving.views import ServedView
+from shopstream.schemas.serving.views import View
 from shopstream.schemas.table import Dataset, Purpose
 from shopstream.schemas.warehouse import LIVE_REORDERS, LIVE_SESSIONS, WarehouseTable, dataset_id
 
@@ -144,9 +144,7 @@ class WriteLive(beam.DoFn):
                 rows[f"{user}/{found.ordered_at.isoformat()}/{len(theirs)}"] = found
             self._write(LIVE_REORDERS, views.LIVE_REORDERS, rows)
 
-    def _write(
-        self, table: WarehouseTable, view: ServedView[Any], rows: Mapping[str, LiveSession | LiveReorders]
-    ) -> None:
+    def _write(self, table: WarehouseTable, view: View, rows: Mapping[str, LiveSession | LiveReorders]) -> None:
         if not rows:
             return
         if self._serving is not None:

@@ -5,21 +5,20 @@ again with the next ones.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shopstream.schemas import Unavailable
 from shopstream.schemas.live.live_reorders import LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.scripts import DECIDE, SET_NEWER
-from shopstream.schemas.serving.views import LIVE, SERVED, ServedView
+from shopstream.schemas.serving.views import LIVE, View
 from shopstream.schemas.table import Purpose
 
 from .clock import Clock
@@ -43,7 +42,8 @@ class ConsentDecision(msgspec.Struct, frozen=True):
     traffic: str | None = None
 
 
-def _connect(settings: PipelineSettings) -> redis.Redis:
+def connect_to_redis(settings: PipelineSettings) -> redis.Redis:
+    """A client that waits so long at most, and tries once."""
     return redis.Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=SECONDS,
@@ -52,51 +52,18 @@ def _connect(settings: PipelineSettings) -> redis.Redis:
     )
 
 
-def erase_served(settings: PipelineSettings, user_id: str, now: datetime) -> tuple[int, int]:
-    """Remove what is served of a user, and let nothing of the user be served that is being published.
-
-    The refusal that stands for it goes three days later. How many values were found, and how many are left.
-
-    Raises:
-        Unavailable: Redis does not answer.
-    """
-    keys = Keys(settings.redis_prefix)
-    try:
-        with _connect(settings) as client:
-            for purpose in get_args(Purpose):
-                decided = decision_value(now, now, granted=False)
-                names = [keys.consent(purpose), keys.consent_changes]
-                client.register_script(DECIDE)(keys=names, args=[user_id, decided])
-            places = [begins + user_id for begins in _beginnings(client, keys)]
-            found = client.exists(*places) if places else 0
-            left = client.exists(*places) if found and client.unlink(*places) else 0
-    except (redis.RedisError, OSError) as error:
-        raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
-    return int(found), int(left)
-
-
-def _beginnings(client: Any, keys: Keys) -> Iterator[str]:  # noqa: ANN401 - its answers have too many types
-    published: dict[bytes, bytes] = client.hgetall(keys.published)
-    for view in SERVED:
-        if view.key == "user_id" and (packed := published.get(view.name.encode())):
-            publication = msgspec.json.decode(packed, type=Publication)
-            for version in (publication.version, publication.previous_version):
-                if version is not None:
-                    yield keys.rows(view.name, version)
-
-
 class LiveServing:
     """Writes to one Redis; of two rows or decisions about the same the later one stays, however often they come."""
 
     def __init__(self, settings: PipelineSettings, now: Clock) -> None:
         self._keys, self._now = Keys(settings.redis_prefix), now
-        self._client = _connect(settings)
+        self._client = connect_to_redis(settings)
         self._set_newer = self._client.register_script(SET_NEWER)
         self._decide = self._client.register_script(DECIDE)
         self._announced: set[str] = set()
         self._waiting: list[ConsentDecision] = []
 
-    def write(self, view: ServedView[Any], rows: Sequence[LiveSession | LiveReorders]) -> bool:
+    def write(self, view: View, rows: Sequence[LiveSession | LiveReorders]) -> bool:
         """Put each user's row; False where Redis did not take them."""
         theirs = [row for row in rows if row.user_id is not None]
         begins = self._keys.rows(view.name, LIVE)
@@ -129,7 +96,7 @@ class LiveServing:
         """Give the connections back."""
         self._client.close()
 
-    def _announce(self, view: ServedView[Any], pipeline: Any) -> None:  # noqa: ANN401 - as above
+    def _announce(self, view: View, pipeline: Any) -> None:  # noqa: ANN401 - as above
         """Readers look for live rows where somebody says that there are some, and in what layout."""
         now = self._now()
         publication = Publication(
@@ -143,7 +110,7 @@ class LiveServing:
             previous_version=None,
         )
         set_field = pipeline.hsetnx if view.name in self._announced else pipeline.hset
-        set_field(self._keys.published, view.name, msgspec.json.encode(publication))
+        set_field(self._keys.published, view.name, publication.packed())
 
     def _do(self, put: Callable[[Any], None], count: int) -> bool:
         try:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 Purpose = Literal["analytics", "personalization"]
 """What a shopper can allow data to be used for."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 class Dataset(StrEnum):

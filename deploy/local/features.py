@@ -14,7 +14,7 @@ from shopstream.ml_features.models.evaluate import Comparison, by_frequency, com
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
 from shopstream.ml_features.serving.answer import Predicted, answered
-from shopstream.ml_features.serving.store import FeatureStore
+from shopstream.ml_features.serving.store import FeatureStore, patient_store
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
 from shopstream.schemas.decision import Decision
@@ -81,7 +81,7 @@ def make_features(
 
 def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date, now: datetime) -> list[Customer]:
     """The three with most orders, as the reader serves them, and what they are shown."""
-    with FeatureStore(client, settings) as store:
+    with patient_store(client, settings) as store:
         return _best_customers(client, settings, store, as_of, now)
 
 

@@ -24,7 +24,7 @@ from shopstream.schemas.serving.views import (
 from shopstream.schemas.warehouse import DECISIONS, dataset_id
 
 from ..consent import allows, consent_of
-from ..reader import Features
+from ..reader import Features, told_persona
 from ..serving.answer import Answer, Predicted
 from ..serving.store import FeatureStore
 from ..settings import FeatureSettings
@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 CONSIDERED_FOR_EACH, CONSIDERED_AT_LEAST = 3, 20
 """So many products of each kind are looked at for each place of a list, and so many at least: rules leave some out."""
-
-PERSONA_WINDOW_DAYS = 180
 
 _DECISION = "SELECT * FROM decisions WHERE decision_id = @decision_id LIMIT 1"
 
@@ -122,12 +120,11 @@ class Recommender:
         because = [row.because_product_id for row in explored.rows if row.because_product_id is not None]
         shelf = self._shelf([*(each.product_id for each in served.rows), *because])
         model_version, weights = self._model(served)
-        personas = self._store.get(PERSONAS, user_id).rows
         return facts.model_copy(
             update={
                 "as_of": served.as_of if served.rows else (explored.as_of if explored.rows else None),
                 "model_version": model_version,
-                "persona": next((row.persona for row in personas if row.window_days == PERSONA_WINDOW_DAYS), None),
+                "persona": told_persona(self._store.get(PERSONAS, user_id).rows),
                 "weights": weights,
                 "bought": tuple(_bought(each) for each in served.rows if each.purchases),
                 "new": tuple(_new(served.rows, explored.rows, shelf)),

@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 from shopstream.schemas.features import Profile
 from shopstream.schemas.serving.served import ServedPersona, ServedProfile
 
+from ..reader import told_persona
+
 Value: TypeAlias = float | int | str
 
 OF_PROFILE = (
@@ -64,8 +66,7 @@ def of_customer(profile: ServedProfile, personas: Sequence[ServedPersona]) -> Fi
     """The figures of a customer's profile and personas; what is not known is left out."""
     told = {name: getattr(profile, name) for name in OF_PROFILE}
     meanings = {name: str(Profile.model_fields[name].description) for name in OF_PROFILE}
-    persona = next((each.persona for each in personas if each.window_days == 180), None)  # noqa: PLR2004 - the longer
-    return _figures("customer", {**told, "persona": persona}, {**meanings, "persona": PERSONA})
+    return _figures("customer", {**told, "persona": told_persona(personas)}, {**meanings, "persona": PERSONA})
 
 
 def of_segment(persona: str, row: Mapping[str, object]) -> Figures:

@@ -39,7 +39,9 @@ class NotTold(Exception):
     """There are no figures that may be told, and why."""
 
 
-def figures_of_customer(client: bigquery.Client, settings: FeatureSettings, user_id: str) -> Figures:
+def figures_of_customer(
+    client: bigquery.Client, settings: FeatureSettings, store: FeatureStore, user_id: str
+) -> Figures:
     """The figures of a user.
 
     Raises:
@@ -48,9 +50,8 @@ def figures_of_customer(client: bigquery.Client, settings: FeatureSettings, user
     """
     if not allows(settings, consent_of(client, settings, user_id, "personalization")):
         raise NotTold(f"{user_id} does not allow personalization")
-    with FeatureStore(client, settings) as store:
-        profile = answered(store.get(PROFILES, user_id)).row
-        personas = answered(store.get(PERSONAS, user_id)).rows
+    profile = answered(store.get(PROFILES, user_id)).row
+    personas = answered(store.get(PERSONAS, user_id)).rows
     if profile is None:
         raise NotTold(f"no profile of {user_id}")
     return of_customer(profile, personas)

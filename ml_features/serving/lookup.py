@@ -15,14 +15,13 @@ import msgspec
 from shopstream.schemas import Unavailable
 from shopstream.schemas.breaker import Breaker
 from shopstream.schemas.serving.keys import MOMENT_BYTES, DecidedLately, Keys, Publication, time_of
-from shopstream.schemas.serving.views import SERVED, ServedView
+from shopstream.schemas.serving.views import SERVED, View
 from shopstream.schemas.table import Purpose
 
 from ..clock import Clock
 from ..settings import FeatureSettings
 from .answer import Answer, Source, nothing
 
-View: TypeAlias = ServedView[Any]
 Rows: TypeAlias = tuple[Any, ...]
 PUBLISHED_SECONDS = 1.0
 """So long a reader keeps to the versions it knows, and to the decisions about consent."""
@@ -101,7 +100,7 @@ class Lookup:
         for key, future in others.items():
             answers_of_another = yield Step("wait", (future, deadline - self._clock.monotonic()))
             found[key] = answers_of_another.get(key) or self._last_resort(view, (key,), "another call waits too")[key]
-        return found if not others and len(mine) == len(asked) else {key: found[key] for key in asked}
+        return {key: found[key] for key in asked}
 
     def take_in(self, view: View, keys: Iterable[str], given: FromWarehouse) -> dict[str, Answer[Any]]:
         """Remember what the warehouse gave, in time or late; the answers."""
@@ -141,10 +140,11 @@ class Lookup:
         begins = self._keys.rows(view.name, publication.version)
         values = yield Step("values", ([begins + key for key in keys], self._redis_seconds(deadline)))
         read_at = self._clock.monotonic()
-        as_of, version, since = publication.as_of, publication.version, publication.published_at
+        as_of, version = publication.as_of, publication.version
         missing_is_none = self._evicted_keys <= publication.evicted_keys
         read: dict[str, _Remembered] = {}
         for key, value in zip(keys, values, strict=True):
+            since = publication.published_at
             if value is not None:
                 try:
                     if view.live:
@@ -172,7 +172,7 @@ class Lookup:
                 for purpose, theirs in decisions.items()
             }
         self._published = {
-            view.name: msgspec.json.decode(packed, type=Publication)
+            view.name: Publication.read(packed)
             for view in SERVED
             if (packed := state.published.get(view.name.encode())) is not None
         }

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
@@ -21,8 +21,8 @@ from redis.lock import Lock
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import DecidedLately, Keys, Publication
 from shopstream.schemas.serving.scripts import PUBLISH, SET_MANY
-from shopstream.schemas.serving.views import EVERYTHING, ServedView
-from shopstream.schemas.table import Purpose
+from shopstream.schemas.serving.views import EVERYTHING, View
+from shopstream.schemas.table import PURPOSES
 
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, arrow_batches
@@ -37,7 +37,6 @@ LOCK_SECONDS = 300.0
 SCANNED_A_STEP = 1000
 REPORTED_KEYS = 100_000
 
-View = ServedView[Any]
 Value = tuple[str, bytes]
 """A key's own part, the user or product, and its value."""
 
@@ -105,7 +104,7 @@ class Publisher:
                     evicted_keys=evicted,
                     previous_version=None if known is None else known.version,
                 )
-                packed = msgspec.json.encode(publication)
+                packed = publication.packed()
                 switched = bool(self._switch(keys=[self._keys.published], args=[view.name, publication.order, packed]))
             except BaseException:
                 with suppress(*ERRORS):  # The next publication removes what is left.
@@ -118,7 +117,7 @@ class Publisher:
 
     def _publication(self, view: View) -> Publication | None:
         packed = cast("bytes | None", self._client.hget(self._keys.published, view.name))
-        return None if packed is None else msgspec.json.decode(packed, type=Publication)
+        return None if packed is None else Publication.read(packed)
 
     @contextmanager
     def _alone(self, view: View) -> Iterator[Lock]:
@@ -176,7 +175,7 @@ class Publisher:
 
     def _forget_decisions(self, now: datetime) -> None:
         """Those that every table published since was computed with."""
-        for purpose in get_args(Purpose):
+        for purpose in PURPOSES:
             place = self._keys.consent(purpose)
             decided = cast("dict[bytes, bytes]", self._client.hgetall(place))
             if old := [
@@ -192,8 +191,7 @@ class Publisher:
     def _remove_broken_off(self, view: View, known: Publication | None) -> int:
         """What a publication that was killed has left."""
         begun = cast("bytes | None", self._client.hget(self._keys.begun, view.name))
-        stays = () if known is None else (known.version, known.previous_version)
-        if begun is None or begun.decode() in stays:
+        if begun is None or (known is not None and begun.decode() in known.versions):
             return 0
         return self._remove(view, begun.decode())
 

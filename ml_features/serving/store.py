@@ -20,6 +20,8 @@ from .redis_client import connect_to_async_redis, connect_to_redis
 from .warehouse_rows import WarehouseRows
 from .wire import AsyncWire, ThreadWire
 
+PATIENCE_SECONDS = 60.0
+
 
 class FeatureStore:
     """For threads. Each call gives an answer for each key within its seconds, and raises nothing.
@@ -69,6 +71,11 @@ class FeatureStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def patient_store(client: bigquery.Client, settings: FeatureSettings) -> FeatureStore:
+    """A store that waits for as long as people at a command line do."""
+    return FeatureStore(client, settings.model_copy(update={"serving_deadline_seconds": PATIENCE_SECONDS}))
 
 
 class AsyncFeatureStore:

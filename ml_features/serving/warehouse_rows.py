@@ -9,11 +9,12 @@ from typing import Any
 from google.cloud import bigquery
 
 from shopstream.schemas import SettingsError, Unavailable
+from shopstream.schemas.serving.views import EVERYTHING, View
 
 from ..clock import Clock
 from ..settings import FeatureSettings
 from ..warehouse import AnyParameter, Parameter, Refused, Row, rows_of
-from .lookup import FromWarehouse, Rows, TakeIn, View
+from .lookup import FromWarehouse, Rows, TakeIn
 
 WORKERS = 4
 MOST_UNDER_WAY = 64
@@ -75,7 +76,7 @@ class WarehouseRows:
         rows = self._ask(_statement(view), self._parameters(view, keys, as_of))
         found: dict[str, list[Any]] = {}
         for row in rows:
-            key = "" if view.key is None else row[view.key]
+            key = EVERYTHING if view.key is None else row[view.key]
             found.setdefault(key, []).append(view.served(view.model.model_validate(_frozen(view, row))))
         return {key: tuple(items[: view.most]) for key, items in found.items()}
 

@@ -11,17 +11,17 @@ import redis.asyncio
 
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import Keys
-from shopstream.schemas.table import Purpose
+from shopstream.schemas.serving.views import View
+from shopstream.schemas.table import PURPOSES, Purpose
 
 from .answer import Answer
-from .lookup import State, TakeIn, View
+from .lookup import State, TakeIn
 from .redis_client import redis_translated
 from .warehouse_rows import WarehouseRows
 
 Answers: TypeAlias = dict[str, Answer[Any]]
 Command: TypeAlias = tuple[str, ...]
 Decisions: TypeAlias = dict[Purpose, Mapping[bytes, bytes]]
-PURPOSES: tuple[Purpose, ...] = ("personalization", "analytics")
 
 _EVICTED = re.compile(rb"evicted_keys:(\d+)")
 

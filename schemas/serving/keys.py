@@ -38,6 +38,20 @@ class Publication(msgspec.Struct, array_like=True, frozen=True):
     """How many keys Redis had evicted by then: where it evicts more, a key that is missing may have been there."""
     previous_version: str | None
 
+    @classmethod
+    def read(cls, packed: bytes) -> Self:
+        """The publication of a value."""
+        return msgspec.json.decode(packed, type=cls)
+
+    def packed(self) -> bytes:
+        """Its value."""
+        return msgspec.json.encode(self)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Those whose rows stay: this one, and the one before for readers that have not seen the step yet."""
+        return tuple(version for version in (self.version, self.previous_version) if version is not None)
+
 
 class Keys(NamedTuple):
     """The keys of one shop: several may share a Redis under different prefixes."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 import orjson
@@ -112,6 +112,9 @@ class ServedView(Generic[Item]):
         return moment(at, then) + self.encode([self.served(row)])
 
 
+View: TypeAlias = ServedView[Any]
+"""One whose rows do not matter."""
+
 PROFILES = ServedView("profiles", Profile, ServedProfile, "user_id")
 PERSONAS = ServedView("personas", Persona, ServedPersona, "user_id", 2, ("window_days",))
 REORDERS = ServedView("reorders", Reorder, ServedReorder, "user_id", MOST_REORDERS, ("rank",))
@@ -125,6 +128,7 @@ WEIGHTS = ServedView("reorder_weights", ReorderWeight, ServedReorderWeight, None
 NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS)
 """Published by feature jobs, each a date at a time."""
 LIVE = "live"
+"""The version of what the stream writes."""
 LIVE_SESSIONS = ServedView(
     "live_sessions",
     LiveSession,

@@ -8,6 +8,7 @@ import pytest
 from shopstream.ml_features.insight.store import WarehouseStore
 from shopstream.ml_features.insight.subjects import NotTold, figures_of_customer, figures_of_segment
 from shopstream.ml_features.insight.writer import InsightWriter
+from shopstream.ml_features.serving.store import patient_store
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import append_rows, load_rows
 from shopstream.schemas import read_settings
@@ -60,11 +61,12 @@ def test_figures_are_of_who_allows_it_and_of_segments_that_are_large_enough(
     refuse(warehouse, settings, "u2")
 
     client = warehouse.client
-    customer = figures_of_customer(client, settings, "u1")
-    assert customer.values == {"orders": 7, "searches": 0, "clicks": 0, "persona": "top_up"}
-    for user, why in (("u2", "does not allow personalization"), ("nobody", "no profile of nobody")):
-        with pytest.raises(NotTold, match=why):
-            figures_of_customer(client, settings, user)
+    with patient_store(client, settings) as store:
+        customer = figures_of_customer(client, settings, store, "u1")
+        assert customer.values == {"orders": 7, "searches": 0, "clicks": 0, "persona": "top_up"}
+        for user, why in (("u2", "does not allow personalization"), ("nobody", "no profile of nobody")):
+            with pytest.raises(NotTold, match=why):
+                figures_of_customer(client, settings, store, user)
 
     three = read_settings(FeatureSettings, {**warehouse.environment, "AGGREGATES_MINIMUM_USERS": "3"})
     segment = figures_of_segment(client, three, "top_up")

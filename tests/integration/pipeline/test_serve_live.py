@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.pipeline.serve_live import ConsentDecision, LiveServing, erase_served
+from shopstream.pipeline.personal_served import erase_served
+from shopstream.pipeline.serve_live import ConsentDecision, LiveServing
 from shopstream.schemas import Unavailable, read_settings
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.serving.keys import MOMENT_BYTES, Keys, Publication, moment, time_of
