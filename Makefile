@@ -5,7 +5,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed bench-personas engines soak lock clean
+.PHONY: help setup demo test test-long check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ demo: $(INSTALLED) ## The whole pipeline on real orders: make demo [ARGS="--hous
 # A file of tests stays with one process, and each process has a local stack of its own.
 test: $(INSTALLED) ## All tests: make test [ARGS="-k spool"]
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-long: $(INSTALLED) .engines/flink.classpath ## The tests that take minutes each, and the job on Flink; needs Java
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 check: $(INSTALLED) types ## Lint, format, types, layers
 	$(BIN)/ruff check .
@@ -85,7 +88,7 @@ bench-personas: $(INSTALLED) ## Shares, stability and separation of personas, tw
 	@mv $@.new $@
 
 engines: $(INSTALLED) .engines/flink.classpath ## The job on Flink, which Maven fetches; needs Java
-	$(BIN)/python -m pytest tests/engines
+	$(BIN)/python -m pytest -m long tests/engines
 
 soak: $(INSTALLED) ## 200,000 events through the job while things break around it, once a write method; ten minutes
 	$(BIN)/python -m tests.soak

@@ -17,9 +17,10 @@ import click
 
 from deploy.dashboards.page import page
 from deploy.dashboards.rows import rows_of_charts
-from shopstream.capture import Capture, interaction
+from shopstream.capture import Capture, CaptureSettings, interaction
 from shopstream.ml_features.models.evaluate import Comparison
 from shopstream.ml_features.settings import FeatureSettings
+from shopstream.pipeline.options import PipelineSettings
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.exit_status import ExitStatus
 
@@ -29,7 +30,7 @@ from .insight import print_insight, search_insight
 from .progress import Progress
 from .report import print_customers, print_summary
 from .simulation import catalogue_events, events_of
-from .stack import LocalStack, StackError
+from .stack import PROJECT, LocalStack, StackError
 from .walk import Walk, Walked
 from .wrong_events import KINDS, wrong_event
 
@@ -80,6 +81,8 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
     started = time.monotonic()
     out = sys.stderr if as_json else sys.stdout
     progress = Progress(_STEPS, out)
+    for settings in (CaptureSettings, PipelineSettings, FeatureSettings):  # Before anything is emptied or started.
+        read_settings(settings, {"GOOGLE_CLOUD_PROJECT": PROJECT, **os.environ, "CAPTURE_SPOOL_DIRECTORY": "spool"})
     _empty(directory)
     with _stack(progress, directory) as stack:
         with progress.step("Read the input"):

@@ -26,6 +26,8 @@ from tests.integration.conftest import drop_datasets, own_name
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden"
 VERSIONS = sorted((HERE / "earlier").glob("*.ndjson"))
+OFTEN = {VERSIONS[0], *VERSIONS[-3:]}
+"""What `make test` upgrades from; `make test-long` upgrades from the others."""
 
 Table = dict[str, Any]
 
@@ -113,7 +115,10 @@ def insert(client: bigquery.Client, settings: PipelineSettings, event_type: str,
     assert insert_rows(client, table, documents, [row["event_id"] for row in rows]) == []
 
 
-@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "version",
+    [pytest.param(each, id=each.stem, marks=() if each in OFTEN else pytest.mark.long) for each in VERSIONS],
+)
 def test_every_earlier_warehouse_becomes_todays_with_its_rows(
     version: Path, client: bigquery.Client, settings: PipelineSettings
 ) -> None:

@@ -11,7 +11,7 @@ from .conftest import Place
 
 FORWARD = "from shopstream.capture.cli import main; main()"
 TRACK_UNTIL_TOLD = """
-import os, sys
+import os, select, sys
 from shopstream.capture import exit_on_sigterm, open_capture, search
 if "exits" in sys.argv:
     assert exit_on_sigterm()
@@ -19,7 +19,8 @@ capture = open_capture()
 for number in range(int(sys.argv[1])):
     os.write(1, capture.track(search(query_id=f"q-{number}", query="red wine")).encode() + b"\\n")
 os.write(1, b"done\\n")
-sys.stdin.read()
+while not select.select([sys.stdin], [], [], 1)[0]:  # A read would miss a signal that comes just before it.
+    pass
 """
 APART = {"CAPTURE_FORWARD_IN_PROCESS": "false", "CAPTURE_SEGMENT_BYTES": "65536"}
 

@@ -97,7 +97,8 @@ def test_a_table_lacks_a_column_that_some_events_have(start: Start) -> None:
         rig.check(EVENTS - EVENTS // 10, {"row_refused": EVENTS // 10})
 
 
-@pytest.mark.parametrize("method", METHODS)
+# Of these two each method has one in `make test`, and both in `make test-long` and in the soak.
+@pytest.mark.parametrize("method", [pytest.param("streaming_inserts", marks=pytest.mark.long), "storage_write"])
 def test_bigquery_is_killed_and_comes_back(method: str, start: Start, stack: LocalStack) -> None:
     rig = start(method)
     sent = events(EVENTS)
@@ -119,7 +120,7 @@ FAULTS: dict[str, tuple[Mode, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["streaming_inserts", pytest.param("storage_write", marks=pytest.mark.long)])
 def test_bigquery_breaks_in_every_way_while_the_job_runs(method: str, start: Start) -> None:
     rig = start(method)
     sent = events(EVENTS * len(FAULTS))

@@ -50,6 +50,7 @@ def fit_and_run(run_table: "Run", as_of: date) -> None:
     run_table("reorders", as_of)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_reorders_beat_plain_frequency_on_held_back_baskets(
     warehouse: "Warehouse", run_table: "Run", load_baskets: "Load"
