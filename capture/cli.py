@@ -195,6 +195,8 @@ def serve(*, as_json: bool) -> int:
         CAPTURE_COLLECTOR_KEYS="$(shopstream-capture key web --publishable)" shopstream-capture serve
     """
     try:
+        from shopstream.schemas.http import server
+
         from .collector import serve as collector
     except ImportError as error:
         raise SettingsError(f"{error.name} is not installed: pip install 'shopstream[collector]'") from None
@@ -205,7 +207,7 @@ def serve(*, as_json: bool) -> int:
     collector.check_settings(settings)
     export_metrics(capture_settings)
     counts = Counts()
-    listening, address = collector.listen(settings)
+    listening, address = server.listen(settings.place)
     capture = open_capture(counts=counts)
     log_json()
     app = collector.collector_app(
@@ -219,7 +221,7 @@ def serve(*, as_json: bool) -> int:
         random=SystemRandom(),
     )
     _print(as_json, {"address": address}, [f"listening on {address}"])
-    collector.serve(app, listening, settings)
+    server.serve(app, listening, idle_seconds=settings.idle_seconds, stop_seconds=settings.stop_seconds)
     code = _close(capture.close(), capture.counts(), as_json=as_json)
     # What clients sent wrong is theirs to know, and was answered.
     return 0 if code == ExitStatus.FOUND else code

@@ -1,38 +1,15 @@
-"""What the collector answers: results of events become a status and a body, refusals an error.
+"""What the collector answers: results of events become a status and a body."""
 
-Every answer is `{"data": …, "meta": …}` or `{"error": {"code", "message", "details"}}`.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from shopstream.schemas import Rejected
+from shopstream.schemas.http.answers import RETRY_SECONDS, Answer, Json, Refusal, answer_refusal
 
 FORBIDDEN = "forbidden_event_type"
-RETRY_SECONDS = 5
-"""When a client may come again to a spool that is full or to a collector that is busy."""
-
-Json = dict[str, object]
 Status = Literal["kept", "ignored", "rejected", "unavailable"]
 STATUSES: tuple[str, ...] = get_args(Status)
-
-
-class Refusal(Exception):
-    """The request ends here, with this status. No text of it holds a value from the payload."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        details: Json | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-        self.details, self.headers = details or {}, dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +41,6 @@ class Result:
         return {"status": self.status, "reason": self.reason, "detail": self.detail, "field": self.field}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status, a body that is JSON, and headers."""
-
-    status: int
-    body: Json
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 def answer_results(results: Sequence[Result], request_id: str) -> Answer:
     """200 where every event was kept or ignored, 207 where only some were.
 
@@ -93,9 +61,3 @@ def answer_results(results: Sequence[Result], request_id: str) -> Answer:
     else:
         status, code, message = 422, "rejected", "no event was kept; details.results says why for each"
     return answer_refusal(Refusal(status, code, message, details=details, headers=headers))
-
-
-def answer_refusal(refusal: Refusal) -> Answer:
-    """The error form."""
-    error: Json = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
-    return Answer(refusal.status, {"error": error}, refusal.headers)

@@ -5,16 +5,14 @@ from the query string, where `navigator.sendBeacon` has to put it. One that begi
 from a header only, because addresses end up in logs.
 """
 
-import hashlib
-import hmac
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 from shopstream.schemas import EVENT_TYPES, SettingsError
 from shopstream.schemas.events import LEDGER_ENTRY
+from shopstream.schemas.http.keys import hash_of, new_text
 
 PUBLISHABLE, SECRET = "pk_", "sk_"
 FOR_BROWSERS = ("interaction", "search")
@@ -23,8 +21,6 @@ FOR_BROWSERS = ("interaction", "search")
 TAKEN = {event_type: model for event_type, model in EVENT_TYPES.items() if event_type != LEDGER_ENTRY}
 """The event types that a client may send at all: only a writer itself accounts for its numbers."""
 
-_RANDOM_BYTES = 32
-_LONGEST_KEY = 256
 _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([0-9a-f]{64})(?::([a-z_,]+))?")
 
 
@@ -35,7 +31,7 @@ class ApiKey:
     name: str
     """Becomes the `source` of every event sent with it."""
     sha256: bytes
-    """Of the key's text. A key has 256 random bits, so that a slow hash would protect nothing."""
+    """Of the key's text."""
     event_types: frozenset[str]
     """What it may send."""
 
@@ -45,37 +41,15 @@ class ApiKey:
         return f"{self.name}:{self.sha256.hex()}{types}"
 
 
-class ApiKeys:
-    """Every key there is."""
-
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._keys = tuple(keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def find(self, presented: str) -> ApiKey | None:
-        """The key of that text; takes equally long whichever it is, and whether it is one."""
-        if len(presented) > _LONGEST_KEY:
-            return None
-        digest = _hash(presented)
-        found = None
-        for key in self._keys:
-            if hmac.compare_digest(key.sha256, digest):
-                found = key
-        return found
-
-
 def new_key(name: str, event_types: Iterable[str], *, publishable: bool, random: Random) -> tuple[str, ApiKey]:
     """A new key's text, which is kept nowhere, and what is kept of it.
 
     Raises:
         SettingsError: The name or an event type is none.
     """
-    chance = urlsafe_b64encode(random.randbytes(_RANDOM_BYTES)).decode().rstrip("=")
-    text = (PUBLISHABLE if publishable else SECRET) + chance
+    text = new_text(PUBLISHABLE if publishable else SECRET, random)
     types = frozenset(event_types) or frozenset(FOR_BROWSERS if publishable else TAKEN)
-    key = ApiKey(name, _hash(text), types)
+    key = ApiKey(name, hash_of(text), types)
     _key_in(key.line(), "the new key")
     return text, key
 
@@ -107,7 +81,3 @@ def _key_in(word: str, where: str) -> ApiKey:
     if unknown := sorted(types - set(TAKEN)):
         raise SettingsError(f"{where}: {unknown[0]!r} is not one of {', '.join(TAKEN)}")
     return ApiKey(found[1], bytes.fromhex(found[2]), types)
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -23,15 +22,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shopstream.schemas import EVENT_TYPES, Event, Reason, Rejected, Unavailable
+from shopstream.schemas.http.answers import Answer, Refusal, answer_refusal, refusal_by_status, response_of
+from shopstream.schemas.http.front_desk import BUSY, Ended, FrontDesk, Visit
+from shopstream.schemas.http.keys import find_key, presented_in_headers
+from shopstream.schemas.http.rate_limit import RateLimits
 
 from ..counters import Counter, Counts
 from ..elevenlabs import Forged, voice_event
-from .answers import FORBIDDEN, Answer, Json, Refusal, Result, answer_refusal, answer_results
-from .api_keys import PUBLISHABLE, TAKEN, ApiKey, ApiKeys
+from .answers import FORBIDDEN, Result, answer_results
+from .api_keys import PUBLISHABLE, TAKEN, ApiKey
 from .body import Fields, events_in, inflate, media_type, too_large
-from .front_desk import FrontDesk, Visit
 from .openapi import document
-from .rate_limit import RateLimits
 from .settings import CollectorSettings
 
 VOICE = "(elevenlabs)"
@@ -60,7 +61,7 @@ class Collector:
     capture: Keeper
     counts: Counts
     settings: CollectorSettings
-    keys: ApiKeys
+    keys: Sequence[ApiKey]
     limits: RateLimits
     trouble: Callable[[], str | None]
     """Why the spool would not take an event now; None where it would. May touch the disk."""
@@ -92,17 +93,22 @@ class Collector:
 
     async def alive(self, _: Request) -> Response:
         """GET /healthz: the process answers."""
-        return _response(Answer(200, {"data": {"status": "alive"}, "meta": {}}))
+        return response_of(Answer(200, {"data": {"status": "alive"}, "meta": {}}))
 
     async def ready(self, _: Request) -> Response:
         """GET /readyz: the spool takes events."""
         if await run_in_threadpool(self.trouble) is not None:
             raise Refusal(503, "not_ready", "the spool takes no events now", headers={"Retry-After": "5"})
-        return _response(Answer(200, {"data": {"status": "ready"}, "meta": {}}))
+        return response_of(Answer(200, {"data": {"status": "ready"}, "meta": {}}))
 
     async def openapi(self, _: Request) -> Response:
         """GET /openapi.json."""
-        return _response(Answer(200, document()))
+        return response_of(Answer(200, document()))
+
+    def ended(self, request: Ended) -> None:
+        """Count a request that found too many others."""
+        if request.visit.code == BUSY:
+            self.counts.add(Counter.COLLECTOR_BUSY)
 
     def _take(self, visit: Visit, key: ApiKey, body: bytes, encoding: str, kind: str) -> Answer:
         text = inflate(body, encoding, self.settings.body_bytes)
@@ -127,7 +133,8 @@ class Collector:
         return self._answer(visit, [self._tracked(event)])
 
     def _answer(self, visit: Visit, results: Sequence[Result]) -> Answer:
-        visit.note(results)
+        for result in results:
+            visit.count(result.status)
         return answer_results(results, visit.request_id)
 
     def _result(self, key: ApiKey, event: Fields | Rejected) -> Result:
@@ -163,7 +170,7 @@ class Collector:
         if presented is None and self.settings.open:
             key: ApiKey | None = ApiKey(_OPEN, b"", frozenset(TAKEN))
         else:
-            key = self.keys.find(presented or "")
+            key = find_key(self.keys, presented or "")
         if key is None:
             self.counts.add(Counter.COLLECTOR_UNAUTHORIZED)
             raise Refusal(
@@ -177,8 +184,7 @@ class Collector:
 
     def _spend(self, visit: Visit, name: str, events: int) -> None:
         allowance = self.limits.take(name, events)
-        visit.headers["RateLimit-Policy"] = self.limits.policy
-        visit.headers["RateLimit"] = f'"events";r={allowance.left};t={allowance.full_seconds}'
+        visit.headers |= self.limits.headers(allowance)
         if not allowance.granted:
             self.counts.add(Counter.COLLECTOR_LIMITED)
             raise Refusal(
@@ -190,7 +196,7 @@ class Collector:
 
     async def _apart(self, take: Callable[[], Answer]) -> Response:
         """The answer, from the thread that reads bodies and writes to the spool."""
-        return _response(await asyncio.get_running_loop().run_in_executor(self.worker, take))
+        return response_of(await asyncio.get_running_loop().run_in_executor(self.worker, take))
 
     async def _body(self, request: Request) -> bytes:
         """The body as it was sent.
@@ -229,10 +235,10 @@ def build_app(collector: Collector, new_id: Callable[[], str], clock: Callable[[
     )
     desk = Middleware(
         FrontDesk,
-        counts=collector.counts,
         most_requests=collector.settings.requests_at_once,
         new_id=new_id,
         clock=clock,
+        on_end=collector.ended,
     )
     app = Starlette(
         routes=[
@@ -251,11 +257,8 @@ def build_app(collector: Collector, new_id: Callable[[], str], clock: Callable[[
 
 def _presented(request: Request) -> str | None:
     """The key in the request; None where there is none at all."""
-    if key := request.headers.get("X-Api-Key", ""):
+    if (key := presented_in_headers(request)) is not None:
         return key
-    if authorization := request.headers.get("Authorization"):
-        scheme, _, key = authorization.partition(" ")
-        return key.strip() if scheme.lower() == "bearer" else ""
     key = request.query_params.get("key", "")
     if not key:
         return None
@@ -268,27 +271,11 @@ def _refuse(counts: Counts) -> Callable[[Request, Exception], Response]:
         if error.status in {400, 408, 413, 415}:
             counts.add(Counter.COLLECTOR_UNREADABLE)
         Visit.of(request).code = error.code
-        return _response(answer_refusal(error))
+        return response_of(answer_refusal(error))
 
     return handle
 
 
 def _refuse_by_status(_: Request, error: Exception) -> Response:
-    """What the router refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    code, message = _BY_STATUS.get(error.status_code, ("bad_request", "the request cannot be answered"))
-    return _response(answer_refusal(Refusal(error.status_code, code, message, headers=error.headers)))
-
-
-_BY_STATUS = {
-    404: ("not_found", "no such path; /openapi.json lists them"),
-    405: ("method_not_allowed", "no such method here; the Allow header lists them"),
-}
-
-
-def _response(answer: Answer) -> Response:
-    return Response(_dump(answer.body), answer.status, answer.headers, media_type="application/json")
-
-
-def _dump(body: Json) -> bytes:
-    return orjson.dumps(body)
+    return response_of(answer_refusal(refusal_by_status(error)))

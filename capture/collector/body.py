@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from shopstream.schemas import Reason, Rejected
-
-from .answers import Refusal
+from shopstream.schemas.http.answers import Refusal
 
 JSON, NDJSON, TEXT = "application/json", "application/x-ndjson", "text/plain"
 MEDIA_TYPES = (JSON, NDJSON, TEXT)

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shopstream.schemas import Settings
+from shopstream.schemas.http.place import Place
 
 EVENT_BYTES = 4096
 """A request counts as one event for each so many bytes, where that is more than it holds: an honest event is smaller,
@@ -54,6 +55,11 @@ class CollectorSettings(Settings):
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins, one by one."""
         return tuple((self.origins or "").split())
+
+    @property
+    def place(self) -> Place:
+        """Where the collector listens."""
+        return Place(self.host, self.port, "CAPTURE_COLLECTOR_")
 
     def burst(self) -> int:
         """The burst in force: the largest request there may be must not wait for ever."""

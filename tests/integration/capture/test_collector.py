@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from shopstream.capture.collector.api_keys import new_key
-from shopstream.capture.collector.serve import listen
 from shopstream.capture.collector.settings import CollectorSettings
+from shopstream.schemas.http.server import listen
 
 SERVE = "from shopstream.capture.cli import main; main()"
 SERVICE, SERVICE_KEY = new_key("order-service", (), publishable=False, random=Random(1))
@@ -110,7 +110,7 @@ def test_a_body_that_is_too_large_is_told_so_whether_its_length_is_known_or_not(
 def test_an_answer_does_not_wait_for_the_clients_acknowledgement_of_its_head() -> None:
     """Nagle's algorithm would make each answer 40 ms late."""
     settings = CollectorSettings.model_validate({"port": 0})
-    listening, address = listen(settings)
+    listening, address = listen(settings.place)
     with listening, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
         accepted, _ = listening.accept()
         with accepted:

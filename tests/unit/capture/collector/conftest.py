@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from shopstream.capture.collector.api_keys import ApiKeys, new_key
+from shopstream.capture.collector.api_keys import new_key
 from shopstream.capture.collector.app import Collector, build_app
-from shopstream.capture.collector.rate_limit import RateLimits
 from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counter
+from shopstream.schemas.http.rate_limit import RateLimits
 from tests.unit.capture.conftest import NOW, Rig
 
 SEARCH = {"event_type": "search", "query_id": "q-1", "query": "red wine"}
@@ -86,8 +86,8 @@ def new_desk(new_rig: Callable[..., Rig]) -> Iterator[Callable[..., Desk]]:
                 capture=capture or rig.capture,
                 counts=rig.counts,
                 settings=read,
-                keys=ApiKeys([service_key, page_key]),
-                limits=RateLimits(read.events_per_second, read.burst(), rig.clock),
+                keys=[service_key, page_key],
+                limits=RateLimits("events", read.events_per_second, read.burst(), rig.clock),
                 trouble=trouble,
                 now=lambda: NOW,
                 voice_secret=voice_secret,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopstream.capture.collector.answers import Refusal
 from shopstream.capture.collector.body import DEEPEST, events_in, inflate, media_type
 from shopstream.schemas import Rejected
+from shopstream.schemas.http.answers import Refusal
 
 MOST = 1_000_000
 JSON, NDJSON = "application/json", "application/x-ndjson"

@@ -1,4 +1,4 @@
-"""How fast each key may send: a token bucket a key, refilled by a clock that is passed in.
+"""How fast each key may ask: a token bucket a key, refilled by a clock that is passed in.
 
 Well-kept libraries (limits, pyrate-limiter) count in windows or read the clock themselves; this is the whole of it.
 """
@@ -15,7 +15,7 @@ class Allowance:
 
     granted: bool
     left: int
-    """Events it may send at once, now."""
+    """So much it may take at once, now."""
     retry_seconds: int
     """Until what was asked for could be granted; 0 where it was."""
     full_seconds: int
@@ -28,29 +28,30 @@ class RateLimits:
     Names come from the configured keys, never from a request, so that their number is bounded.
     """
 
-    def __init__(self, per_second: float, burst: int, clock: Callable[[], float]) -> None:
-        self._per_second, self._burst, self._clock = per_second, burst, clock
+    def __init__(self, unit: str, per_second: float, burst: int, clock: Callable[[], float]) -> None:
+        self._unit, self._per_second, self._burst, self._clock = unit, per_second, burst, clock
+        self._policy = f'"{unit}";q={burst};w={math.ceil(burst / per_second)}'
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    @property
-    def policy(self) -> str:
-        """The RateLimit-Policy header: the burst, and in how many seconds it fills."""
-        return f'"events";q={self._burst};w={math.ceil(self._burst / self._per_second)}'
+    def headers(self, allowance: Allowance) -> dict[str, str]:
+        """What an answer says of it: the burst and in how many seconds it fills; what is left, and when it is full."""
+        left = f'"{self._unit}";r={allowance.left};t={allowance.full_seconds}'
+        return {"RateLimit-Policy": self._policy, "RateLimit": left}
 
-    def take(self, name: str, events: int) -> Allowance:
-        """Take so many events out of the bucket, or none where there are not as many."""
+    def take(self, name: str, amount: int) -> Allowance:
+        """Take so much out of the bucket, or nothing where there is not as much."""
         with self._lock:
             moment = self._clock()
             tokens, before = self._buckets.get(name, (float(self._burst), moment))
             tokens = min(self._burst, tokens + max(0.0, moment - before) * self._per_second)
-            granted = tokens >= events
+            granted = tokens >= amount
             if granted:
-                tokens -= events
+                tokens -= amount
             self._buckets[name] = (tokens, moment)
         return Allowance(
             granted=granted,
             left=int(tokens),
-            retry_seconds=0 if granted else max(1, math.ceil((events - tokens) / self._per_second)),
+            retry_seconds=0 if granted else max(1, math.ceil((amount - tokens) / self._per_second)),
             full_seconds=math.ceil((self._burst - tokens) / self._per_second),
         )

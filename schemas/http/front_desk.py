@@ -2,19 +2,19 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..counters import Counter, Counts
-from .answers import RETRY_SECONDS, Refusal, Result, answer_refusal
+from .answers import RETRY_SECONDS, Refusal, answer_refusal, response_of
 
 logger = logging.getLogger(__name__)
 
+BUSY = "busy"
+"""The code of a request that found too many others."""
 _GONE = 499
 """Logged where the client left before its answer; nginx's number, for HTTP has none."""
 _PROBES = {"/healthz", "/readyz"}
@@ -31,8 +31,10 @@ class Visit:
     """The name of the key, never the key."""
     code: str | None = None
     """Of the error it was answered with."""
-    events: dict[str, int] = field(default_factory=dict)
-    """How many events were kept, ignored, rejected, or found the spool unavailable."""
+    level: int = logging.INFO
+    """Of its line in the log."""
+    noted: dict[str, int] = field(default_factory=dict)
+    """What the line says beside."""
     headers: dict[str, str] = field(default_factory=dict)
     """What its answer carries, whichever it is."""
 
@@ -43,20 +45,36 @@ class Visit:
         assert isinstance(visit, cls)  # noqa: S101 - FrontDesk puts it there
         return visit
 
-    def note(self, results: Sequence[Result]) -> None:
-        """Count what became of its events."""
-        for result in results:
-            self.events[result.status] = self.events.get(result.status, 0) + 1
+    def count(self, name: str) -> None:
+        """Note one more of these."""
+        self.noted[name] = self.noted.get(name, 0) + 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A request that was answered, or whose client has left."""
+
+    visit: Visit
+    route: str | None
+    """The path as the router has it, without values; None for one it does not know."""
+    status: int
+    seconds: float
 
 
 class FrontDesk:
     """ASGI middleware; the log line holds no payload, no key, no address, and of the path only whether we know it."""
 
     def __init__(
-        self, app: ASGIApp, *, counts: Counts, most_requests: int, new_id: Callable[[], str], clock: Callable[[], float]
+        self,
+        app: ASGIApp,
+        *,
+        most_requests: int,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
+        on_end: Callable[[Ended], None],
     ) -> None:
-        self._app, self._counts, self._most_requests = app, counts, most_requests
-        self._new_id, self._clock = new_id, clock
+        self._app, self._most_requests = app, most_requests
+        self._new_id, self._clock, self._on_end = new_id, clock, on_end
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,42 +105,42 @@ class FrontDesk:
             # The traceback's last lines would quote the client's values.
             logger.error("a request met an error nobody foresaw: %s", visit.code)  # noqa: TRY400
             if status == _GONE:
-                await self._refuse(Refusal(500, "internal", "the collector failed; send the same again later"), send_on)
+                failed = Refusal(500, "internal", "the server failed; send the same again later")
+                await response_of(answer_refusal(failed))(scope, receive, send_on)
         finally:
             self._under_way -= 1
-            self._log(scope, visit, status, self._clock() - began)
+            ended = Ended(visit, _route(scope), status, self._clock() - began)
+            _log(ended, scope)
+            self._on_end(ended)
 
     async def _attend(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         # Who asks whether we live shall hear it also when we are busy.
         if self._under_way <= self._most_requests or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
-        self._counts.add(Counter.COLLECTOR_BUSY)
-        visit.code = "busy"
+        visit.code = BUSY
         headers = {"Retry-After": str(RETRY_SECONDS)}
-        await self._refuse(Refusal(503, visit.code, "too many requests are under way", headers=headers), send)
+        busy = Refusal(503, BUSY, "too many requests are under way", headers=headers)
+        await response_of(answer_refusal(busy))(scope, receive, send)
 
-    async def _refuse(self, refusal: Refusal, send: Send) -> None:
-        answer = answer_refusal(refusal)
-        body = orjson.dumps(answer.body)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))} | answer.headers
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await send({"type": "http.response.body", "body": body})
 
-    def _log(self, scope: Scope, visit: Visit, status: int, seconds: float) -> None:
-        route = scope.get("endpoint")
-        logger.log(
-            logging.DEBUG if scope["path"] in _PROBES else logging.INFO,
-            "request",
-            extra={
-                "request_id": visit.request_id,
-                "method": scope["method"] if route else None,
-                "route": scope["path"] if route else None,
-                "status": status,
-                "code": visit.code,
-                "key": visit.key,
-                "milliseconds": round(seconds * 1000, 3),
-                **visit.events,
-            },
-        )
+def _route(scope: Scope) -> str | None:
+    if (known := scope.get("route")) is not None:
+        return str(known.path)
+    return scope["path"] if scope.get("endpoint") and not scope.get("path_params") else None
+
+
+def _log(ended: Ended, scope: Scope) -> None:
+    level = logging.DEBUG if scope["path"] in _PROBES else ended.visit.level
+    if logger.isEnabledFor(level):
+        line = {
+            "request_id": ended.visit.request_id,
+            "method": scope["method"] if ended.route else None,
+            "route": ended.route,
+            "status": ended.status,
+            "code": ended.visit.code,
+            "key": ended.visit.key,
+            "milliseconds": round(ended.seconds * 1000, 3),
+            **ended.visit.noted,
+        }
+        logger.log(level, "request", extra=line)
