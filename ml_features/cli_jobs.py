@@ -199,8 +199,10 @@ def _publish(tables: Collection[str], as_of: date, as_json: bool) -> None:
     client = connect(settings)
     publisher = Publisher(connect_to_redis(settings), settings.redis_prefix, partial(click.echo, err=True))
     for view in NIGHTLY:
-        if view.table.name in tables:
-            done = publisher.publish(view, as_of, datetime.now(UTC), view_batches(client, settings, view, as_of))
+        if view.table.name in tables or not view.dated:
+            now = datetime.now(UTC)
+            day = as_of if view.dated else now.date()
+            done = publisher.publish(view, day, now, view_batches(client, settings, view, day))
             row = {**vars(done), "as_of": str(done.as_of)}
             line = f"{done.as_of}  {done.view:16} {done.keys:>10,} keys published"
             stays = "" if done.switched else "; a later day is published already, and stays"

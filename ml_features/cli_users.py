@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 import msgspec
 
-from shopstream.schemas import SettingsError
+from shopstream.schemas import SettingsError, Unavailable
 from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.exit_status import ExitStatus
 from shopstream.schemas.features import PersonaName, next_in_words
@@ -124,6 +124,8 @@ def recommend(user: str, kind: DecisionKind, k: int, cart: tuple[str, ...], as_j
     with patient_store(client, settings) as store:
         recommender = Recommender(client, settings, store)
         found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
+    if found.consent == "unknown":
+        raise Unavailable(f"nobody answers what {user} allows, and what sells")
     show(found.model_dump(mode="json", exclude={"facts"}), as_json, lambda: _decision_lines(found))
 
 
@@ -189,7 +191,7 @@ def insight(user: str | None, segment: PersonaName | None, as_json: bool) -> Non
             figures = figures_of_segment(client, settings, segment)
         else:
             with patient_store(client, settings) as features:
-                figures = figures_of_customer(client, settings, features, str(user))
+                figures = figures_of_customer(settings, features, str(user))
     except NotTold as not_told:
         why = str(not_told)
         show(None, as_json, lambda: [why])

@@ -2,29 +2,24 @@
 
 from typing import Literal, TypeAlias
 
-from google.cloud import bigquery
-
+from shopstream.schemas.serving.served import ServedConsentState
 from shopstream.schemas.table import Purpose
 
+from .serving.answer import Answer
 from .settings import FeatureSettings
-from .warehouse import Parameter, ask
 
-Decided: TypeAlias = Literal["granted", "refused", "undecided"]
-
-_CONSENT = "SELECT granted FROM consent_states WHERE user_id = @user_id AND purpose = @purpose"
+Decided: TypeAlias = Literal["granted", "refused", "undecided", "unknown"]
+"""`unknown`: nobody answered, and nothing of the user may be used."""
 
 
-def consent_of(client: bigquery.Client, settings: FeatureSettings, user_id: str, purpose: Purpose) -> Decided:
-    """What the user has decided.
-
-    Raises:
-        Unavailable: BigQuery does not answer.
-    """
-    asked = [Parameter("user_id", "STRING", user_id), Parameter("purpose", "STRING", purpose)]
-    rows = ask(client, settings, _CONSENT, asked)
-    if not rows:
+def decided(states: Answer[ServedConsentState], purpose: Purpose) -> Decided:
+    """What the user has decided."""
+    if states.source == "default":
+        return "unknown"
+    granted = next((state.granted for state in states.rows if state.purpose == purpose), None)
+    if granted is None:
         return "undecided"
-    return "granted" if rows[0]["granted"] else "refused"
+    return "granted" if granted else "refused"
 
 
 def allows(settings: FeatureSettings, decided: Decided) -> bool:

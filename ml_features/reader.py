@@ -13,6 +13,7 @@ from shopstream.schemas.serving.served import (
     ServedReorder,
 )
 from shopstream.schemas.serving.views import (
+    CONSENTS,
     LIVE_REORDERS,
     LIVE_SESSIONS,
     MODEL_REORDERS,
@@ -20,7 +21,9 @@ from shopstream.schemas.serving.views import (
     PROFILES,
     REORDERS,
 )
+from shopstream.schemas.table import Purpose
 
+from .consent import Decided, decided
 from .serving.answer import Answer, Predicted
 from .serving.store import FeatureStore
 from .settings import FeatureSettings
@@ -52,6 +55,10 @@ class Features:
         nightly = self._store.get(REORDERS, user_id, seconds=seconds)
         live = self._store.get(LIVE_REORDERS, user_id, seconds=seconds)
         return merged(live, nightly, k)
+
+    def consent(self, user_id: str, purpose: Purpose, *, seconds: float | None = None) -> Decided:
+        """What the user has decided about a use of data. Who allows it after all is known with the next publication."""
+        return decided(self._store.get(CONSENTS, user_id, seconds=seconds), purpose)
 
     def session(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedLiveSession]:
         """The user's latest session as it stands; no row without one in the last three days.

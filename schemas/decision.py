@@ -49,8 +49,9 @@ class Decision(Record):
         None, description="The date of the weights or the model's version; null where nothing was predicted."
     )
     code_version: Opaque = Field(description="The version of shopstream that decided.")
-    consent: Literal["granted", "refused", "undecided"] = Field(
-        description="What the user had decided about personalization."
+    consent: Literal["granted", "refused", "undecided", "unknown"] = Field(
+        description="What the user had decided about personalization; `unknown` where nobody answered, which counts "
+        "as refused."
     )
     persona: PersonaName | None = Field(None, description="The user's over 180 days, as of the date; null if unknown.")
     rules: tuple[str, ...] = Field((), description="The rules that had an effect, each with how often: `in_cart: 2`.")

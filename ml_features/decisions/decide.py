@@ -68,6 +68,8 @@ def decide(facts: Facts) -> Decided:
         applied["popular"] = len(filling)
     if not facts.allowed:
         applied["not_personalised"] = 1
+    if facts.unanswered:
+        applied["unanswered"] = len(facts.unanswered)
     return Decided(
         tuple(
             DecidedItem(product_id=each.product_id, rank=rank, score=each.score, source=each.source, reason=each.reason)

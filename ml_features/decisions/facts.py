@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shopstream.schemas.decision import DecisionKind, ItemSource
 from shopstream.schemas.features import PersonaName
+
+from ..consent import Decided
 
 
 class Fact(BaseModel):
@@ -77,7 +78,7 @@ class Facts(Fact):
 
     kind: DecisionKind
     k: int = Field(ge=1, le=100)
-    consent: Literal["granted", "refused", "undecided"]
+    consent: Decided
     allowed: bool
     """Whether what is known of the user may be used: nothing of it is in here where not."""
     as_of: date | None = None
@@ -92,6 +93,8 @@ class Facts(Fact):
     cart: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     """Of the products above, those that may not be recommended at present."""
+    unanswered: tuple[str, ...] = ()
+    """The views nobody answered for in time: what they would have said is missing."""
 
     @property
     def by_model_tier(self) -> list[Bought | New]:

@@ -1,57 +1,32 @@
 """Lists of products for one user: facts from the warehouse, decided, and kept so that they can be decided again."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 
-import msgspec
 from google.cloud import bigquery
 
 from shopstream.schemas import Unavailable
 from shopstream.schemas.decision import DecidedItem, Decision, DecisionKind
-from shopstream.schemas.live.reorders import HORIZON_DAYS
-from shopstream.schemas.serving.served import ServedExploration, ServedModelReorder, ServedProductPopularity
-from shopstream.schemas.serving.views import (
-    AFFINITIES,
-    EXPLORATIONS,
-    MOST_REORDERS,
-    PERSONAS,
-    POPULAR,
-    PRODUCTS,
-    WEIGHTS,
-)
 from shopstream.schemas.warehouse import DECISIONS, dataset_id
 
-from ..consent import allows, consent_of
-from ..reader import Features, told_persona
-from ..serving.answer import Answer, Predicted
 from ..serving.store import FeatureStore
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, Refused, ask, insert_rows
 from .decide import decide
-from .facts import Bought, Facts, GoesWith, New, Popular
+from .gather import Gathering
 from .trace import decision_of
 
 logger = logging.getLogger(__name__)
-
-CONSIDERED_FOR_EACH, CONSIDERED_AT_LEAST = 3, 20
-"""So many products of each kind are looked at for each place of a list, and so many at least: rules leave some out."""
 
 _DECISION = "SELECT * FROM decisions WHERE decision_id = @decision_id LIMIT 1"
 
 
 class Recommender:
-    """Decides what a user is shown.
-
-    Raises:
-        SettingsError: When deciding: a table is missing.
-        Unavailable: When deciding: BigQuery does not answer, which knows what the user has decided about consent.
-    """
+    """Decides what a user is shown. As the store it raises nothing: what nobody answers is missing, and noted."""
 
     def __init__(self, client: bigquery.Client, settings: FeatureSettings, store: FeatureStore) -> None:
         self._client, self._settings, self._store = client, settings, store
-        self._features = Features(store, settings)
 
     def recommend(
         self,
@@ -74,79 +49,11 @@ class Recommender:
         Raises:
             ValueError: k is out of range.
         """
-        facts = self._facts(user_id, kind, k, cart)
+        facts = Gathering(self._store, self._settings).facts(user_id, kind, k, cart)
         decision = decision_of(facts, decide(facts), user_id, now)
         if self._settings.decisions_kept:
             self._keep(decision)
         return decision
-
-    def _facts(self, user_id: str, kind: DecisionKind, k: int, cart: Sequence[str] | None) -> Facts:
-        consent = consent_of(self._client, self._settings, user_id, "personalization")
-        allowed = allows(self._settings, consent)
-        facts = Facts(
-            kind=kind,
-            k=k,
-            consent=consent,
-            allowed=allowed,
-            popular=tuple(
-                Popular(product_id=row.product_id, category=row.category, share=row.share, buyers=row.buyers)
-                for row in self._store.get(POPULAR).rows[: _considered(k)]
-            ),
-        )
-        return self._with_the_users_own(facts, user_id, cart) if allowed else facts
-
-    def _with_the_users_own(self, facts: Facts, user_id: str, cart: Sequence[str] | None) -> Facts:
-        if cart is None:
-            session = self._features.session(user_id).row
-            cart = () if session is None else [line.product_id for line in session.cart]
-        if facts.kind == "goes_with_cart":
-            pairs = [row for each in self._store.get_many(AFFINITIES, cart).values() for row in each.rows if row.orders]
-            shelf = self._shelf([*cart, *(row.other_product_id for row in pairs)])
-            goes_with = [
-                GoesWith(
-                    product_id=row.other_product_id,
-                    category=shelf.category(row.other_product_id),
-                    affinity=row.order_affinity + row.buyer_affinity,
-                    in_cart=shelf.name(row.product_id),
-                    orders=row.orders,
-                )
-                for row in pairs
-            ]
-            return facts.model_copy(
-                update={"cart": tuple(cart), "goes_with": tuple(goes_with), "unavailable": shelf.unavailable}
-            )
-        served = self._features.reorders(user_id, min(_considered(facts.k), MOST_REORDERS))
-        explored = self._store.get(EXPLORATIONS, user_id)
-        because = [row.because_product_id for row in explored.rows if row.because_product_id is not None]
-        shelf = self._shelf([*(each.product_id for each in served.rows), *because])
-        model_version, weights = self._model(served)
-        return facts.model_copy(
-            update={
-                "as_of": served.as_of if served.rows else (explored.as_of if explored.rows else None),
-                "model_version": model_version,
-                "persona": told_persona(self._store.get(PERSONAS, user_id).rows),
-                "weights": weights,
-                "bought": tuple(_bought(each) for each in served.rows if each.purchases),
-                "new": tuple(_new(served.rows, explored.rows, shelf)),
-                "cart": tuple(cart),
-                "unavailable": shelf.unavailable,
-            }
-        )
-
-    def _model(self, served: Answer[Predicted]) -> tuple[str | None, dict[str, float]]:
-        """What predicted the list: a model of the model tier, or weights of a date and what they are."""
-        first = served.row
-        if isinstance(first, ServedModelReorder):
-            return first.model_version, {}
-        if first is None:
-            return None, {}
-        weights = self._store.get(WEIGHTS)
-        of_horizon = (row for row in weights.rows if row.horizon_days in {None, HORIZON_DAYS})
-        return f"weights of {weights.as_of}", {row.feature: row.weight for row in of_horizon}
-
-    def _shelf(self, product_ids: Iterable[str]) -> "_Shelf":
-        answers = self._store.get_many(PRODUCTS, sorted(set(product_ids)))
-        return _Shelf({product_id: answer.row for product_id, answer in answers.items() if answer.row is not None})
 
     def _keep(self, decision: Decision) -> None:
         """Add the decision to the table. A list is worth serving even when it cannot be kept."""
@@ -169,74 +76,3 @@ def kept_decision(client: bigquery.Client, settings: FeatureSettings, decision_i
     row = rows[0]
     items = tuple(DecidedItem.model_validate(item) for item in row["items"] or ())
     return Decision.model_validate({**row, "items": items, "rules": tuple(row["rules"] or ())})
-
-
-class _Shelf:
-    """What the latest `product_popularity` says of some products."""
-
-    def __init__(self, rows: Mapping[str, ServedProductPopularity]) -> None:
-        self._rows = rows
-
-    def name(self, product_id: str) -> str:
-        row = self._rows.get(product_id)
-        return product_id if row is None or row.name is None else row.name
-
-    def category(self, product_id: str) -> str | None:
-        row = self._rows.get(product_id)
-        return None if row is None else row.category
-
-    @cached_property
-    def unavailable(self) -> tuple[str, ...]:
-        return tuple(product_id for product_id, row in self._rows.items() if not row.available)
-
-
-def _considered(k: int) -> int:
-    return max(CONSIDERED_FOR_EACH * k, CONSIDERED_AT_LEAST)
-
-
-def _bought(reorder: Predicted) -> Bought:
-    known = Bought(
-        product_id=reorder.product_id,
-        category=reorder.category,
-        purchases=reorder.purchases,
-        days_since_last=reorder.days_since_last or 0.0,
-        mean_gap_days=None,
-    )
-    if isinstance(reorder, ServedModelReorder):
-        return known.model_copy(update={"probability": reorder.probability, "model_inputs": reorder.inputs})
-    inputs = msgspec.structs.asdict(reorder.inputs)
-    return known.model_copy(update={"mean_gap_days": reorder.mean_gap_days, "inputs": inputs})
-
-
-def _new(predicted: Iterable[Predicted], explored: Sequence[ServedExploration], shelf: _Shelf) -> Iterable[New]:
-    """What the user may try: of the model tier where it names anything new, else the explorations."""
-    evidence = {row.product_id: row for row in explored}
-    alike = {
-        each.product_id: (each.probability, each.inputs)
-        for each in predicted
-        if isinstance(each, ServedModelReorder) and not each.purchases
-    }
-    chances = alike or {row.product_id: (row.probability, None) for row in explored}
-    for product_id, (probability, inputs) in chances.items():
-        row = evidence.get(product_id)
-        if row is None:
-            yield New(
-                product_id=product_id,
-                category=shelf.category(product_id),
-                probability=probability,
-                source="like_others",
-                model_inputs=inputs,
-            )
-            continue
-        because = row.because_product_id
-        yield New(
-            product_id=product_id,
-            category=row.category,
-            probability=probability,
-            source=row.source,
-            buyers=row.buyers,
-            because=None if because is None else shelf.name(because),
-            together_orders=row.together_orders,
-            together_users=row.together_users,
-            model_inputs=inputs,
-        )

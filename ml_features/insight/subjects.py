@@ -3,9 +3,9 @@
 from google.cloud import bigquery
 
 from shopstream.schemas.features import PersonaName
-from shopstream.schemas.serving.views import PERSONAS, PROFILES
+from shopstream.schemas.serving.views import CONSENTS, PERSONAS, PROFILES
 
-from ..consent import allows, consent_of
+from ..consent import allows, decided
 from ..serving.answer import answered
 from ..serving.store import FeatureStore
 from ..settings import FeatureSettings
@@ -39,16 +39,14 @@ class NotTold(Exception):
     """There are no figures that may be told, and why."""
 
 
-def figures_of_customer(
-    client: bigquery.Client, settings: FeatureSettings, store: FeatureStore, user_id: str
-) -> Figures:
+def figures_of_customer(settings: FeatureSettings, store: FeatureStore, user_id: str) -> Figures:
     """The figures of a user.
 
     Raises:
         NotTold: The user does not allow personalization, or has no profile.
-        Unavailable: BigQuery does not answer.
+        Unavailable: Nobody answers.
     """
-    if not allows(settings, consent_of(client, settings, user_id, "personalization")):
+    if not allows(settings, decided(answered(store.get(CONSENTS, user_id)), "personalization")):
         raise NotTold(f"{user_id} does not allow personalization")
     profile = answered(store.get(PROFILES, user_id)).row
     personas = answered(store.get(PERSONAS, user_id)).rows

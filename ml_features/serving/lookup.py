@@ -15,7 +15,8 @@ import msgspec
 from shopstream.schemas import Unavailable
 from shopstream.schemas.breaker import Breaker
 from shopstream.schemas.serving.keys import MOMENT_BYTES, DecidedLately, Keys, Publication, time_of
-from shopstream.schemas.serving.views import SERVED, View
+from shopstream.schemas.serving.served import ServedConsentState
+from shopstream.schemas.serving.views import CONSENTS, SERVED, View
 from shopstream.schemas.table import Purpose
 
 from ..clock import Clock
@@ -78,7 +79,7 @@ class Lookup:
         self._published: dict[str, Publication] = {}
         self._evicted_keys = 0
         self._consent_changes: int | None = None
-        self._refused: dict[Purpose | None, frozenset[str]] = {}
+        self._refused: dict[Purpose, frozenset[str]] = {}
         self._looked_at: float | None = None
 
     def find(self, view: View, keys: Iterable[str], seconds: float | None) -> Steps:
@@ -86,9 +87,13 @@ class Lookup:
         started = self._clock.monotonic()
         deadline = started + (self._settings.serving_deadline_seconds if seconds is None else seconds)
         asked = list(dict.fromkeys(keys))
-        found = self._recall(view, asked, started - self._settings.serving_cache_seconds, why=None)
+        newer_than = started - self._settings.serving_cache_seconds
+        found = self._recall(view, asked, newer_than, why=None)
         if len(found) == len(asked):
-            return found
+            if not self._settings.redis_enabled or self._knows_state(started):
+                return found
+            yield from self._look(view, (), deadline)  # Somebody may refuse by now.
+            return self._recall(view, asked, newer_than, why=None)
         mine, others = self._claim(view, [key for key in asked if key not in found])
         if mine:
             answers: dict[str, Answer[Any]] = {}
@@ -132,10 +137,13 @@ class Lookup:
                 answers |= given
         return answers
 
+    def _knows_state(self, moment: float) -> bool:
+        return self._looked_at is not None and moment < self._looked_at + PUBLISHED_SECONDS
+
     def _look_in_redis(self, view: View, keys: Sequence[str], deadline: float) -> Steps:
         yield from self._look_at_state(deadline)
         publication = self._published.get(view.name)
-        if publication is None or publication.layout != view.layout or self._is_over(view, publication):
+        if not keys or publication is None or publication.layout != view.layout or self._is_over(view, publication):
             return {}
         begins = self._keys.rows(view.name, publication.version)
         values = yield Step("values", ([begins + key for key in keys], self._redis_seconds(deadline)))
@@ -162,7 +170,7 @@ class Lookup:
 
     def _look_at_state(self, deadline: float) -> Steps:
         moment = self._clock.monotonic()
-        if self._looked_at is not None and moment < self._looked_at + PUBLISHED_SECONDS:
+        if self._knows_state(moment):
             return
         state: State = yield Step("state", (self._keys, self._redis_seconds(deadline)))
         if state.consent_changes != self._consent_changes:
@@ -231,15 +239,25 @@ class Lookup:
     def _answers(self, view: View, remembered: Mapping[str, _Remembered], *, why: str | None) -> dict[str, Answer[Any]]:
         if not remembered:
             return {}
-        now, refused = self._clock.now(), self._refused.get(view.purpose, _NOBODY)
+        now, refused = self._clock.now(), self._refused.get(view.purpose, _NOBODY) if view.purpose else _NOBODY
         answers = {}
         age, aged = 0.0, None
         for key, (rows, as_of, version, source, since, _) in remembered.items():
             if since is not aged:  # One moment for all that are of one version.
                 age, aged = (now - since).total_seconds(), since
             given = () if key in refused else rows
+            if view is CONSENTS:
+                given = self._with_refusals(key, rows)
             answers[key] = Answer(given, as_of, version, source, age, why is not None, why)
         return answers
+
+    def _with_refusals(self, user_id: str, states: Rows) -> Rows:
+        """What the user has decided, and refused since."""
+        lately = [purpose for purpose, users in self._refused.items() if user_id in users]
+        if not lately:
+            return states
+        refused = tuple(ServedConsentState(purpose=purpose, granted=False) for purpose in lately)
+        return (*(state for state in states if state.purpose not in lately), *refused)
 
 
 def _refuses(value: bytes) -> bool:

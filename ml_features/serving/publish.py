@@ -66,7 +66,7 @@ def view_batches(
         Unavailable: BigQuery does not answer.
         SettingsError: The table is missing.
     """
-    parameters = [Parameter("as_of", "DATE", as_of)]
+    parameters = [Parameter("as_of", "DATE", as_of)] if view.dated else []
     if view.purpose is not None:
         parameters.append(Parameter("allowed_otherwise", "BOOL", settings.allowed_otherwise))
     return arrow_batches(client, settings, _statement(view), parameters)
@@ -210,7 +210,8 @@ class Publisher:
 
 def _statement(view: View) -> str:
     key = f"given.`{view.key}`" if view.key else f"'{EVERYTHING}'"
-    source = f"{served_source(view)} WHERE {' AND '.join(['given.as_of = @as_of', *served_conditions(view)])}"
+    conditions = ["given.as_of = @as_of" if view.dated else "TRUE", *served_conditions(view)]
+    source = f"{served_source(view)} WHERE {' AND '.join(conditions)}"
     columns = ", ".join(f"given.`{column}` AS `{column}`" for column in view.columns)
     if view.most == 1:
         return f"SELECT {key} AS served_by, {columns} FROM {source}"  # noqa: S608 - our own names

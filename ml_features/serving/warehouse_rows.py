@@ -51,8 +51,8 @@ class WarehouseRows:
 
     def _read(self, view: View, keys: Sequence[str], take_in: TakeIn) -> Any:  # noqa: ANN401 - take_in's own
         try:
-            as_of = None if view.live else self._latest(view)
-            found = self._rows(view, keys, as_of) if view.live or as_of is not None else {}
+            as_of = self._latest(view) if view.dated else None
+            found = {} if view.dated and as_of is None else self._rows(view, keys, as_of)
         except (SettingsError, Refused) as error:
             raise Unavailable(str(error)) from error
         return take_in(view, keys, FromWarehouse(as_of, found))
@@ -81,11 +81,12 @@ class WarehouseRows:
         return {key: tuple(items[: view.most]) for key, items in found.items()}
 
     def _parameters(self, view: View, keys: Sequence[str], as_of: date | None) -> list[AnyParameter]:
-        if as_of is None:
+        parameters: list[AnyParameter] = []
+        if view.live:
             oldest = self._clock.now() - timedelta(seconds=view.seconds)
-            parameters: list[AnyParameter] = [Parameter("oldest", "TIMESTAMP", oldest)]
-        else:
-            parameters = [Parameter("as_of", "DATE", as_of)]
+            parameters.append(Parameter("oldest", "TIMESTAMP", oldest))
+        if as_of is not None:
+            parameters.append(Parameter("as_of", "DATE", as_of))
         if view.key is not None:
             parameters.append(bigquery.ArrayQueryParameter("keys", "STRING", list(keys)))
         if view.purpose is not None:
@@ -113,12 +114,17 @@ def served_conditions(view: View) -> list[str]:
 
 
 def _statement(view: View) -> str:
-    conditions = ["given.computed_at >= @oldest" if view.live else "given.as_of = @as_of", *served_conditions(view)]
+    conditions = served_conditions(view)
+    if view.live:
+        conditions.append("given.computed_at >= @oldest")
+    elif view.dated:
+        conditions.append("given.as_of = @as_of")
     if view.key is not None:
         conditions.append(f"given.{view.key} IN UNNEST(@keys)")
+    columns = ", ".join(f"given.`{column}`" for column in view.model.model_fields)
     order = "".join(f", given.`{column}`{' DESC' if view.live else ''}" for column in view.order_by)
     return (
-        f"SELECT given.* FROM {served_source(view)} "  # noqa: S608 - our own names
+        f"SELECT {columns} FROM {served_source(view)} "  # noqa: S608 - our own names
         f"WHERE {' AND '.join(conditions)} ORDER BY given.{view.key or 'as_of'}{order}"
     )
 

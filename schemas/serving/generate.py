@@ -24,6 +24,7 @@ from ..features import (
 )
 from ..live.live_reorders import LiveReorders
 from ..live.live_session import LiveSession
+from .consent_state import ConsentState
 
 MODELS: tuple[type[BaseModel], ...] = (
     Profile,
@@ -34,6 +35,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ProductPopularity,
     ProductAffinity,
     ReorderWeight,
+    ConsentState,
     LiveSession,
     LiveReorders,
 )

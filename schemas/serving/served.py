@@ -197,6 +197,13 @@ class ServedReorderWeight(msgspec.Struct, array_like=True, frozen=True, gc=False
     fitted_to: date | None
 
 
+class ServedConsentState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One user and one purpose: the latest decision, of the view `consent_states`."""
+
+    purpose: Literal["analytics", "personalization"]
+    granted: bool
+
+
 class ServedCartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A product in a cart."""
 

@@ -22,9 +22,11 @@ from ..features import (
 )
 from ..live.live_reorders import LIVE_EXPIRY_DAYS, LiveReorders
 from ..live.live_session import LiveSession
-from ..table import Purpose, Table
+from ..table import PURPOSES, Purpose, Table
+from .consent_state import ConsentState
 from .keys import moment
 from .served import (
+    ServedConsentState,
     ServedExploration,
     ServedLiveReorders,
     ServedLiveSession,
@@ -69,6 +71,11 @@ class ServedView(Generic[Item]):
         """The table the rows are from."""
         table: Table = self.model.table  # type: ignore[attr-defined]
         return table
+
+    @property
+    def dated(self) -> bool:
+        """Whether its table has rows for each date; else it says how things are now."""
+        return self.table.partition_by == "as_of"
 
     @property
     def purpose(self) -> Purpose | None:
@@ -124,9 +131,10 @@ PRODUCTS = ServedView("product_popularity", ProductPopularity, ServedProductPopu
 AFFINITIES = ServedView("product_affinities", ProductAffinity, ServedProductAffinity, "product_id", 50, ("rank",))
 POPULAR = ServedView("popular_products", ProductPopularity, ServedProductPopularity, None, MOST_POPULAR, ("rank",))
 WEIGHTS = ServedView("reorder_weights", ReorderWeight, ServedReorderWeight, None, 1000, ("horizon_days", "feature"))
+CONSENTS = ServedView("consents", ConsentState, ServedConsentState, "user_id", len(PURPOSES), ("purpose",))
 
-NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS)
-"""Published by feature jobs, each a date at a time."""
+NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS, CONSENTS)
+"""Published after feature jobs, each a date at a time."""
 LIVE = "live"
 """The version of what the stream writes."""
 LIVE_SESSIONS = ServedView(

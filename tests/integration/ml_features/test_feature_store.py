@@ -26,8 +26,10 @@ from shopstream.schemas.features import CartLine
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.scripts import DECIDE, SET_NEWER
+from shopstream.schemas.serving.served import ServedConsentState
 from shopstream.schemas.serving.views import (
     AFFINITIES,
+    CONSENTS,
     LIVE,
     LIVE_SESSIONS,
     PERSONAS,
@@ -319,7 +321,7 @@ def test_a_redis_that_lets_nobody_in_is_no_exception(
 def test_who_refuses_is_gone_within_a_second_and_back_with_a_later_decision(
     reader: Callable[..., Reader], server: redis.Redis, shelf: Warehouse
 ) -> None:
-    publish(server, shelf, PROFILES, AFFINITIES)
+    publish(server, shelf, PROFILES, CONSENTS)
     one = reader(SERVING_CACHE_SECONDS="60")
     assert len(one.get(PROFILES, "u1").rows) == 1
     decide = server.register_script(DECIDE)
@@ -330,14 +332,16 @@ def test_who_refuses_is_gone_within_a_second_and_back_with_a_later_decision(
 
     assert decided(TODAY, granted=False) == 1
     assert decided(TODAY, granted=False) == 0
+    assert one.get(CONSENTS, "u1").rows == ()
     one.look_again()
+    assert one.get(PROFILES, "u1").rows == ()  # Though it is remembered for a minute.
+    assert one.get(CONSENTS, "u1").rows == (ServedConsentState(purpose="personalization", granted=False),)
     assert len(one.get(PROFILES, "u2").rows) == 1
-    assert one.get(PROFILES, "u1").rows == ()
     assert decided(TODAY - timedelta(hours=1), granted=True) == 0
     assert decided(TODAY + timedelta(hours=1), granted=True) == 1
     one.look_again()
-    one.ahead += 60
     assert len(one.get(PROFILES, "u1").rows) == 1
+    assert one.get(CONSENTS, "u1").rows == ()
 
 
 def test_a_view_without_rows_and_one_for_everyone(

@@ -62,11 +62,11 @@ def test_figures_are_of_who_allows_it_and_of_segments_that_are_large_enough(
 
     client = warehouse.client
     with patient_store(client, settings) as store:
-        customer = figures_of_customer(client, settings, store, "u1")
+        customer = figures_of_customer(settings, store, "u1")
         assert customer.values == {"orders": 7, "searches": 0, "clicks": 0, "persona": "top_up"}
         for user, why in (("u2", "does not allow personalization"), ("nobody", "no profile of nobody")):
             with pytest.raises(NotTold, match=why):
-                figures_of_customer(client, settings, store, user)
+                figures_of_customer(settings, store, user)
 
     three = read_settings(FeatureSettings, {**warehouse.environment, "AGGREGATES_MINIMUM_USERS": "3"})
     segment = figures_of_segment(client, three, "top_up")

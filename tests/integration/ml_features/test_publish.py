@@ -16,7 +16,8 @@ from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import load_rows
 from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
-from shopstream.schemas.serving.views import AFFINITIES, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
+from shopstream.schemas.serving.served import ServedConsentState
+from shopstream.schemas.serving.views import AFFINITIES, CONSENTS, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
 from shopstream.schemas.warehouse import raw_table_id
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .conftest import Load, Run
 
 AS_OF = date(2026, 3, 31)
+DATED = [view for view in NIGHTLY if view.dated]
 NOW = datetime(2026, 4, 1, 2, tzinfo=UTC)
 KEYS = Keys("shop")
 REPEATED = ("favourite_categories", "favourite_brands", "favourite_intents", "channels")
@@ -74,7 +76,7 @@ def test_every_view_is_read_as_its_table_has_it(
     ):
         run_table(table, AS_OF)
     publisher = Publisher(server, KEYS.prefix)
-    for view in NIGHTLY:
+    for view in DATED:
         done = publisher.publish(view, AS_OF, NOW, view_batches(warehouse.client, settings, view, AS_OF))
         key = f"`{view.key}`" if view.key else "''"
         rows = warehouse.rows(
@@ -91,7 +93,7 @@ def test_every_view_is_read_as_its_table_has_it(
             assert items is not None
             models = (view.model.model_validate(frozen(row)) for row in theirs[: view.most])
             assert items == tuple(view.served(model) for model in models)
-    assert {done for done in NIGHTLY if published(server, done).keys} >= {PROFILES, REORDERS, POPULAR, AFFINITIES}
+    assert {done for done in DATED if published(server, done).keys} >= {PROFILES, REORDERS, POPULAR, AFFINITIES}
 
 
 def test_who_refuses_by_now_is_not_published_whatever_the_table_was_computed_with(
@@ -113,10 +115,13 @@ def test_who_refuses_by_now_is_not_published_whatever_the_table_was_computed_wit
         "policy_version": "v1",
     }
     load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(settings, "consent")), [refusal])
+    publisher = Publisher(server, KEYS.prefix)
     batches = view_batches(warehouse.client, settings, PROFILES, AS_OF)
-    assert Publisher(server, KEYS.prefix).publish(PROFILES, AS_OF, NOW, batches).keys == 1
+    assert publisher.publish(PROFILES, AS_OF, NOW, batches).keys == 1
     assert value(server, PROFILES, "stays") is not None
     assert value(server, PROFILES, "refuses") is None
+    publisher.publish(CONSENTS, AS_OF, NOW, view_batches(warehouse.client, settings, CONSENTS, AS_OF))
+    assert value(server, CONSENTS, "refuses") == (ServedConsentState(purpose="personalization", granted=False),)
 
 
 def frozen(row: Any) -> Any:

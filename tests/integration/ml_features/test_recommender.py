@@ -10,13 +10,16 @@ import pytest
 
 from deploy.local.complete_journey import Basket, Line
 from deploy.local.stack import LocalStack
+from shopstream.ml_features.decisions.facts import Facts
 from shopstream.ml_features.decisions.recommender import Recommender, kept_decision
 from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
+from shopstream.ml_features.serving.answer import Answer, nothing
 from shopstream.ml_features.serving.store import FeatureStore
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import connect, load_rows
-from shopstream.schemas import Unavailable, read_settings
+from shopstream.schemas import read_settings
 from shopstream.schemas.decision import Decision, DecisionKind
+from shopstream.schemas.serving.views import WEIGHTS
 from shopstream.schemas.warehouse import raw_table_id
 
 from ..conftest import Warehouse, made_warehouse
@@ -204,8 +207,26 @@ def test_k_is_from_1_to_100(shop: Shop, k: int) -> None:
         shop.recommender.recommend("regular", "next_basket", NOW, k=k)
 
 
-def test_without_a_warehouse_it_says_so(shop: Shop) -> None:
+def test_where_nobody_answers_the_list_is_empty_and_says_what_is_missing(shop: Shop) -> None:
     gone = {**shop.warehouse.environment, "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:9"}
     nowhere = read_settings(FeatureSettings, gone)
-    with pytest.raises(Unavailable):
-        Recommender(connect(nowhere), nowhere, shop.store).recommend("regular", "next_basket", NOW)
+    with FeatureStore(connect(nowhere), nowhere) as store:
+        decision = Recommender(connect(nowhere), nowhere, store).recommend("regular", "next_basket", NOW)
+    assert (decision.items, decision.consent, decision.user_id) == ((), "unknown", None)
+    assert decision.rules == ("not_personalised: 1", "unanswered: 2")
+    assert Facts.model_validate_json(decision.facts).unanswered == ("consents", "popular_products")
+
+
+def test_without_its_weights_a_chance_is_the_one_that_was_served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = shop.recommender.recommend("regular", "buy_again", NOW)
+    get = FeatureStore.get
+
+    def without_weights(store: FeatureStore, view: Any, *keys: str, **options: Any) -> Answer[Any]:
+        return nothing("too late") if view is WEIGHTS else get(store, view, *keys, **options)
+
+    monkeypatch.setattr(FeatureStore, "get", without_weights)
+    decision = shop.recommender.recommend("regular", "buy_again", NOW)
+    assert decision.rules == ("unanswered: 1",)
+    assert {item.product_id: item.score for item in decision.items} == pytest.approx(
+        {item.product_id: item.score for item in known.items}, abs=1e-12
+    )

@@ -22,7 +22,7 @@ ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "BIGQUERY_EMULATOR_HO
         ({}, ["run", "--as-of", "yesterday"], (2, "yesterday")),
         ({}, ["reorders", "u1", "--k", "0"], (2, "--k")),
         ({}, ["profile", "u1"], (75, "BigQuery does not answer")),
-        ({}, ["recommend", "u1"], (75, "BigQuery does not answer")),
+        ({}, ["recommend", "u1"], (75, "nobody answers what u1 allows")),
         ({}, ["recommend", "u1", "--kind", "everything"], (2, "everything")),
         ({}, ["experiment", "power", "--baseline", "0.1", "--lift", "0"], (2, "no number of users finds a lift of 0")),
         ({}, ["experiment", "power", "--baseline", "2", "--lift", "0.1"], (2, "shares must lie between 0 and 1")),
