@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from random import Random
 
 from pydantic import SecretStr
 
@@ -18,11 +19,14 @@ from shopstream import capture
 from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counter as CaptureCounter
+from shopstream.ml_features.api.keys import new_key
+from shopstream.ml_features.api.serve import serving_app
+from shopstream.ml_features.api.settings import ApiSettings
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.pipeline.counters import Counter as PipelineCounter
 from shopstream.pipeline.counters import Distribution
 from shopstream.pipeline.options import PipelineSettings
-from shopstream.schemas import CloudSettings, Settings, data_dictionary
+from shopstream.schemas import CloudSettings, Settings, data_dictionary, read_settings
 from shopstream.schemas.environment import variable_names
 from shopstream.schemas.serving.generate import served_module
 
@@ -31,6 +35,7 @@ _SETTINGS: tuple[tuple[str, type[Settings], type[Settings] | None], ...] = (
     ("Capture", capture.CaptureSettings, None),
     ("The HTTP collector: `shopstream-capture serve`", CollectorSettings, None),
     ("The streaming job and back-fill", PipelineSettings, CloudSettings),
+    ("The serving API: `shopstream-features serve`", ApiSettings, None),
     ("Feature jobs and the reader; REDIS_URL is capture's Redis backend's too", FeatureSettings, CloudSettings),
 )
 _COUNTERS: tuple[tuple[str, type[StrEnum]], ...] = (
@@ -53,6 +58,15 @@ def counters_page() -> str:
 def collector_document() -> str:
     """docs/collector-openapi.json: what the collector takes and answers."""
     return json.dumps(document(), indent=2) + "\n"
+
+
+def serving_document() -> str:
+    """docs/serving-openapi.json: what the serving API takes and answers."""
+    chance = Random(1)  # noqa: S311 - the key opens nothing
+    cloud = {"GOOGLE_CLOUD_PROJECT": "shopstream", "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1"}  # Never asked.
+    keys = {"SERVING_API_KEYS": new_key("document", "read", None, chance)[1].line()}
+    with serving_app(read_settings(FeatureSettings, cloud), read_settings(ApiSettings, keys), chance) as app:
+        return json.dumps(app.openapi(), indent=2) + "\n"
 
 
 def _settings_lines() -> Iterator[str]:
@@ -116,6 +130,7 @@ def write(docs: Path) -> None:
     (docs / "settings.md").write_text(settings_page())
     (docs / "counters.md").write_text(counters_page())
     (docs / "collector-openapi.json").write_text(collector_document())
+    (docs / "serving-openapi.json").write_text(serving_document())
     (docs.parent / "deploy" / "dashboards" / "grafana.json").write_text(dashboard())
     (docs.parent / "schemas" / "serving" / "served.py").write_text(served_module())
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, get_args
 
@@ -115,14 +116,14 @@ def recommend(user: str, kind: DecisionKind, k: int, cart: tuple[str, ...], as_j
 
     Example: shopstream-features recommend u-4711 --kind goes_with_cart --cart p-12
     """
-    from .decisions.recommender import Recommender
+    from .decisions.recommender import Recommender, keep_decision
     from .serving.store import patient_store
     from .warehouse import connect
 
     settings = settings_in_force()
     client = connect(settings)
     with patient_store(client, settings) as store:
-        recommender = Recommender(client, settings, store)
+        recommender = Recommender(store, settings, partial(keep_decision, client, settings))
         found = recommender.recommend(user, kind, datetime.now(UTC), k=k, cart=cart or None)
     if found.consent == "unknown":
         raise Unavailable(f"nobody answers what {user} allows, and what sells")

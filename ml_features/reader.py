@@ -25,7 +25,7 @@ from shopstream.schemas.table import Purpose
 
 from .consent import Decided, decided
 from .serving.answer import Answer, Predicted
-from .serving.store import FeatureStore
+from .serving.store import AsyncFeatureStore, FeatureStore
 from .settings import FeatureSettings
 
 TOLD_WINDOW_DAYS = 180
@@ -47,8 +47,7 @@ class Features:
         Raises:
             ValueError: k is out of range.
         """
-        if not 1 <= k <= MOST_REORDERS:
-            raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
+        _check(k)
         if self._settings.reorder_tier == "model":
             of_model = self._store.get(MODEL_REORDERS, user_id, seconds=seconds)
             return of_model.with_rows(of_model.rows[:k], of_model.as_of)
@@ -66,6 +65,40 @@ class Features:
         Kept only where the streaming job runs with LIVE_FEATURES_ENABLED.
         """
         return self._store.get(LIVE_SESSIONS, user_id, seconds=seconds)
+
+
+class AsyncFeatures:
+    """The same for an event loop."""
+
+    def __init__(self, store: AsyncFeatureStore, settings: FeatureSettings) -> None:
+        self._store, self._settings = store, settings
+
+    async def profile(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedProfile]:
+        """As of Features."""
+        return await self._store.get(PROFILES, user_id, seconds=seconds)
+
+    async def reorders(self, user_id: str, k: int = 10, *, seconds: float | None = None) -> Answer[Predicted]:
+        """As of Features."""
+        _check(k)
+        if self._settings.reorder_tier == "model":
+            of_model = await self._store.get(MODEL_REORDERS, user_id, seconds=seconds)
+            return of_model.with_rows(of_model.rows[:k], of_model.as_of)
+        nightly = await self._store.get(REORDERS, user_id, seconds=seconds)
+        live = await self._store.get(LIVE_REORDERS, user_id, seconds=seconds)
+        return merged(live, nightly, k)
+
+    async def consent(self, user_id: str, purpose: Purpose, *, seconds: float | None = None) -> Decided:
+        """As of Features."""
+        return decided(await self._store.get(CONSENTS, user_id, seconds=seconds), purpose)
+
+    async def session(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedLiveSession]:
+        """As of Features."""
+        return await self._store.get(LIVE_SESSIONS, user_id, seconds=seconds)
+
+
+def _check(k: int) -> None:
+    if not 1 <= k <= MOST_REORDERS:
+        raise ValueError(f"k is {k}, but must be from 1 to {MOST_REORDERS}")
 
 
 def told_persona(personas: Iterable[ServedPersona]) -> PersonaName | None:

@@ -12,6 +12,7 @@ from .failure import FailedEvent
 from .features import FEATURE_TABLES
 from .live.live_reorders import LiveReorders
 from .live.live_session import LiveSession
+from .lookup import Lookup
 from .quality_result import QualityResult
 from .replay import Replay
 from .table import Dataset, Table
@@ -83,6 +84,8 @@ WRITTEN_INSIGHTS = WarehouseTable(
     WrittenInsight.table, tuple(columns_of(WrittenInsight)), (WrittenInsight.__doc__ or "").strip()
 )
 
+LOOKUPS = WarehouseTable(Lookup.table, tuple(columns_of(Lookup)), (Lookup.__doc__ or "").strip())
+
 ALL_TABLES: tuple[WarehouseTable, ...] = (
     *RAW_TABLES.values(),
     *STABLE_TABLES.values(),
@@ -96,6 +99,7 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     LIVE_SESSIONS,
     DECISIONS,
     WRITTEN_INSIGHTS,
+    LOOKUPS,
 )
 
 

@@ -6,7 +6,6 @@ Neither the address nor the user agent of a client is read, kept or logged.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,9 +19,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from shopstream.schemas import EVENT_TYPES, Event, Reason, Rejected, Unavailable
 from shopstream.schemas.http.answers import Answer, Refusal, answer_refusal, refusal_by_status, response_of
+from shopstream.schemas.http.body import sent_body
 from shopstream.schemas.http.front_desk import BUSY, Ended, FrontDesk, Visit
 from shopstream.schemas.http.keys import find_key, presented_in_headers
 from shopstream.schemas.http.rate_limit import RateLimits
@@ -31,7 +32,7 @@ from ..counters import Counter, Counts
 from ..elevenlabs import Forged, voice_event
 from .answers import FORBIDDEN, Result, answer_results
 from .api_keys import PUBLISHABLE, TAKEN, ApiKey
-from .body import Fields, events_in, inflate, media_type, too_large
+from .body import Fields, events_in, inflate, media_type
 from .openapi import document
 from .settings import CollectorSettings
 
@@ -79,7 +80,7 @@ class Collector:
         self._spend(visit, key.name, 1)
         kind = media_type(request.headers.get("Content-Type", ""))
         encoding = request.headers.get("Content-Encoding", "")
-        body = await self._body(request)
+        body = await sent_body(request, self.settings.body_bytes, self.settings.body_seconds)
         return await self._apart(partial(self._take, visit, key, body, encoding, kind))
 
     async def elevenlabs(self, request: Request) -> Response:
@@ -87,7 +88,7 @@ class Collector:
         secret, visit = self.voice_secret, Visit.of(request)
         if secret is None:
             raise Refusal(404, "not_found", "no webhook secret is set: CAPTURE_ELEVENLABS_SECRET")
-        body = await self._body(request)
+        body = await sent_body(request, self.settings.body_bytes, self.settings.body_seconds)
         signature = request.headers.get("ElevenLabs-Signature", "")
         return await self._apart(partial(self._take_voice, visit, secret, body, signature))
 
@@ -105,7 +106,7 @@ class Collector:
         """GET /openapi.json."""
         return response_of(Answer(200, document()))
 
-    def ended(self, request: Ended) -> None:
+    def ended(self, request: Ended, _: Scope) -> None:
         """Count a request that found too many others."""
         if request.visit.code == BUSY:
             self.counts.add(Counter.COLLECTOR_BUSY)
@@ -197,27 +198,6 @@ class Collector:
     async def _apart(self, take: Callable[[], Answer]) -> Response:
         """The answer, from the thread that reads bodies and writes to the spool."""
         return response_of(await asyncio.get_running_loop().run_in_executor(self.worker, take))
-
-    async def _body(self, request: Request) -> bytes:
-        """The body as it was sent.
-
-        Raises:
-            Refusal: 413: It is too large. 408: It took too long.
-        """
-        most = self.settings.body_bytes
-        length = request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length[:20]) > most:
-            raise too_large(most)
-        received = bytearray()
-        try:
-            async with asyncio.timeout(self.settings.body_seconds), aclosing(request.stream()) as parts:
-                async for part in parts:
-                    received += part
-                    if len(received) > most:
-                        raise too_large(most)
-        except TimeoutError:
-            raise Refusal(408, "too_slow", f"the body took longer than {self.settings.body_seconds:g} s") from None
-        return bytes(received)
 
 
 def build_app(collector: Collector, new_id: Callable[[], str], clock: Callable[[], float]) -> Starlette:

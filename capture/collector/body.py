@@ -8,6 +8,7 @@ import orjson
 
 from shopstream.schemas import Reason, Rejected
 from shopstream.schemas.http.answers import Refusal
+from shopstream.schemas.http.body import too_large
 
 JSON, NDJSON, TEXT = "application/json", "application/x-ndjson", "text/plain"
 MEDIA_TYPES = (JSON, NDJSON, TEXT)
@@ -60,13 +61,6 @@ def inflate(body: bytes, encoding: str, most_bytes: int) -> bytes:
     if not member.eof or member.unused_data:
         raise Refusal(400, "malformed_gzip", "the body is cut short, or more than one gzip member")
     return inflated
-
-
-def too_large(most_bytes: int) -> Refusal:
-    """The body is larger than the collector takes."""
-    return Refusal(
-        413, "body_too_large", f"at most {most_bytes:,} bytes are taken in one request, inflated; send fewer events"
-    )
 
 
 def events_in(body: bytes, kind: str, most_events: int) -> Sequence[Fields | Rejected]:

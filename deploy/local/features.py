@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from google.cloud import bigquery
 
 from shopstream.ml_features.catalog import catalog, feature_table
-from shopstream.ml_features.decisions.recommender import Recommender
+from shopstream.ml_features.decisions.recommender import Recommender, keep_decision
 from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
 from shopstream.ml_features.parameters import last_window_end
@@ -88,7 +89,8 @@ def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: da
 def _best_customers(
     client: bigquery.Client, settings: FeatureSettings, store: FeatureStore, as_of: date, now: datetime
 ) -> list[Customer]:
-    reader, recommender = Features(store, settings), Recommender(client, settings, store)
+    reader = Features(store, settings)
+    recommender = Recommender(store, settings, partial(keep_decision, client, settings))
     names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
     found = []
     for row in ask(client, settings, _CUSTOMERS, [Parameter("as_of", "DATE", as_of)]):

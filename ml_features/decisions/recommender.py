@@ -1,7 +1,7 @@
 """Lists of products for one user: facts from the warehouse, decided, and kept so that they can be decided again."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from google.cloud import bigquery
@@ -25,8 +25,11 @@ _DECISION = "SELECT * FROM decisions WHERE decision_id = @decision_id LIMIT 1"
 class Recommender:
     """Decides what a user is shown. As the store it raises nothing: what nobody answers is missing, and noted."""
 
-    def __init__(self, client: bigquery.Client, settings: FeatureSettings, store: FeatureStore) -> None:
-        self._client, self._settings, self._store = client, settings, store
+    def __init__(
+        self, store: FeatureStore, settings: FeatureSettings, keep: Callable[[Decision], None] | None = None
+    ) -> None:
+        """Decide by what the store says; `keep` is handed each decision."""
+        self._store, self._settings, self._keep = store, settings, keep
 
     def recommend(
         self,
@@ -51,17 +54,20 @@ class Recommender:
         """
         facts = Gathering(self._store, self._settings).facts(user_id, kind, k, cart)
         decision = decision_of(facts, decide(facts), user_id, now)
-        if self._settings.decisions_kept:
+        if self._keep is not None:
             self._keep(decision)
         return decision
 
-    def _keep(self, decision: Decision) -> None:
-        """Add the decision to the table. A list is worth serving even when it cannot be kept."""
-        place = f"{dataset_id(self._settings, DECISIONS.table.dataset)}.{DECISIONS.table.name}"
-        try:
-            insert_rows(self._client, place, [decision.model_dump(mode="json")])
-        except (Unavailable, Refused) as error:
-            logger.warning("decision %s was served and is not kept: %s", decision.decision_id, error)
+
+def keep_decision(client: bigquery.Client, settings: FeatureSettings, decision: Decision) -> None:
+    """Add a decision to the table, where DECISIONS_KEPT. A list is worth serving even when it cannot be kept."""
+    if not settings.decisions_kept:
+        return
+    place = f"{dataset_id(settings, DECISIONS.table.dataset)}.{DECISIONS.table.name}"
+    try:
+        insert_rows(client, place, [decision.model_dump(mode="json")])
+    except (Unavailable, Refused) as error:
+        logger.warning("decision %s was served and is not kept: %s", decision.decision_id, error)
 
 
 def kept_decision(client: bigquery.Client, settings: FeatureSettings, decision_id: str) -> Decision | None:

@@ -30,14 +30,14 @@ def connect_to_redis(settings: RedisSettings, seconds: float = PUBLISH_SECONDS) 
 
 
 def connect_to_async_redis(settings: RedisSettings, seconds: float) -> redis.asyncio.Redis:
-    """The same for an event loop.
+    """The same for an event loop, where whoever asks says how long an answer may take.
 
     Raises:
         SettingsError: REDIS_URL is no address of Redis.
     """
     with _address_checked():
         url, retry = settings.redis_url.get_secret_value(), AsyncRetry(NoBackoff(), 0)
-        return redis.asyncio.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=retry)
+        return redis.asyncio.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=seconds, retry=retry)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def redis_translated() -> Iterator[None]:
         raise Unavailable("Redis does not take the password of REDIS_URL") from error
     except redis.OutOfMemoryError as error:
         raise Unavailable("Redis is full: raise its maxmemory") from error
-    except redis.TimeoutError as error:
+    except (redis.TimeoutError, TimeoutError) as error:
         raise Unavailable("Redis does not answer in time") from error
     except redis.ConnectionError as error:
         raise Unavailable("Redis cannot be reached, or closed the connection") from error

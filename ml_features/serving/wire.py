@@ -1,9 +1,12 @@
 """Reads what a lookup asks for, in a thread or awaited: Redis in the caller, the warehouse beside it."""
 
 import asyncio
+import os
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import redis
@@ -31,6 +34,7 @@ class ThreadWire:
 
     def __init__(self, client: redis.Redis | None, warehouse: WarehouseRows) -> None:
         self._client, self._warehouse = client, warehouse
+        self._idle = _Idle()
 
     def state(self, keys: Keys, seconds: float) -> State:
         """What is published, and how Redis is doing."""
@@ -64,21 +68,29 @@ class ThreadWire:
         """Give the connections back."""
         self._warehouse.close()
         if self._client is not None:
+            while (connection := self._idle.take()) is not None:
+                self._client.connection_pool.release(connection)
             self._client.close()
 
     def _ask(self, seconds: float, *commands: Command) -> list[Any]:
         """On the connection itself, whose reads take a time limit of their own and cost half of the client's."""
         pool = _pool(self._client, seconds)
         with redis_translated():
-            connection = pool.get_connection()
-            try:
-                connection.send_packed_command(connection.pack_commands(commands))
-                return [connection.read_response(disable_decoding=True, timeout=seconds) for _ in commands]
-            except BaseException:
-                connection.disconnect()  # An answer may be under way to nobody.
-                raise
-            finally:
-                pool.release(connection)
+            if (idle := self._idle.take()) is not None:
+                with suppress(redis.ConnectionError):  # Redis closed it while nobody asked; a new one will tell.
+                    return self._answers(pool, idle, seconds, commands)
+            return self._answers(pool, pool.get_connection(), seconds, commands)
+
+    def _answers(self, pool: Any, connection: Any, seconds: float, commands: Sequence[Command]) -> list[Any]:  # noqa: ANN401
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))
+            replies = [connection.read_response(disable_decoding=True, timeout=seconds) for _ in commands]
+        except BaseException:
+            connection.disconnect()  # An answer may be under way to nobody.
+            pool.release(connection)
+            raise
+        self._idle.give(connection)
+        return replies
 
 
 class AsyncWire:
@@ -86,6 +98,7 @@ class AsyncWire:
 
     def __init__(self, client: redis.asyncio.Redis | None, warehouse: WarehouseRows) -> None:
         self._client, self._warehouse = client, warehouse
+        self._idle = _Idle()
 
     async def state(self, keys: Keys, seconds: float) -> State:
         """What is published, and how Redis is doing."""
@@ -119,20 +132,51 @@ class AsyncWire:
         """Give the connections back."""
         self._warehouse.close()
         if self._client is not None:
+            while (connection := self._idle.take()) is not None:
+                await self._client.connection_pool.release(connection)
             await self._client.aclose()
 
     async def _ask(self, seconds: float, *commands: Command) -> list[Any]:
         pool = _pool(self._client, seconds)
         with redis_translated():
-            connection = await pool.get_connection()
-            try:
-                await connection.send_packed_command(connection.pack_commands(commands))
-                return [await connection.read_response(disable_decoding=True, timeout=seconds) for _ in commands]
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
-            finally:
-                await pool.release(connection)
+            async with asyncio.timeout(seconds):
+                if (idle := self._idle.take()) is not None:
+                    with suppress(redis.ConnectionError):  # As above.
+                        return await self._answers(pool, idle, commands)
+                return await self._answers(pool, await pool.get_connection(), commands)
+
+    async def _answers(self, pool: Any, connection: Any, commands: Sequence[Command]) -> list[Any]:  # noqa: ANN401
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+            replies = [await connection.read_response(disable_decoding=True) for _ in commands]
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            await pool.release(connection)
+            raise
+        self._idle.give(connection)
+        return replies
+
+
+class _Idle:
+    """Connections that wait for the next question: a pool would look at each again, in as long as the question takes.
+
+    A forked child has none of its parent's, whose answers it would read.
+    """
+
+    def __init__(self) -> None:
+        self._connections: deque[Any] = deque()
+        self._process = os.getpid()
+
+    def take(self) -> Any:  # noqa: ANN401 - a connection, whose methods have no types, or None
+        if self._process != os.getpid():
+            self._connections, self._process = deque(), os.getpid()
+        try:
+            return self._connections.pop()
+        except IndexError:
+            return None
+
+    def give(self, connection: Any) -> None:  # noqa: ANN401 - as above
+        self._connections.append(connection)
 
 
 def _pool(client: redis.Redis | redis.asyncio.Redis | None, seconds: float) -> Any:  # noqa: ANN401 - has no types

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +33,8 @@ class Visit:
     """Of the error it was answered with."""
     level: int = logging.INFO
     """Of its line in the log."""
+    about: tuple[str, ...] = ()
+    """The users whose data was asked for; never in the log."""
     noted: dict[str, int] = field(default_factory=dict)
     """What the line says beside."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class FrontDesk:
         most_requests: int,
         new_id: Callable[[], str],
         clock: Callable[[], float],
-        on_end: Callable[[Ended], None],
+        on_end: Callable[[Ended, Scope], None],
     ) -> None:
         self._app, self._most_requests = app, most_requests
         self._new_id, self._clock, self._on_end = new_id, clock, on_end
@@ -92,7 +94,9 @@ class FrontDesk:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update({"X-Request-Id": visit.request_id} | visit.headers)
+                message["headers"].append((b"x-request-id", visit.request_id.encode()))
+                for name, value in visit.headers.items():
+                    message["headers"].append((name.lower().encode(), value.encode()))
             await send(message)
 
         self._under_way += 1
@@ -111,7 +115,7 @@ class FrontDesk:
             self._under_way -= 1
             ended = Ended(visit, _route(scope), status, self._clock() - began)
             _log(ended, scope)
-            self._on_end(ended)
+            self._on_end(ended, scope)
 
     async def _attend(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         # Who asks whether we live shall hear it also when we are busy.

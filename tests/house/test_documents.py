@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.dashboards.grafana import dashboard
-from deploy.reference import collector_document, counters_page, settings_page
+from deploy.reference import collector_document, counters_page, serving_document, settings_page
 from shopstream.capture.metrics import BACKEND_GAUGES, GAUGES
 from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
 from shopstream.schemas.data_dictionary import json_schemas, render, render_views
@@ -45,6 +45,7 @@ def test_the_dashboard_for_grafana_is_fresh() -> None:
 
 def test_the_collectors_openapi_document_is_fresh() -> None:
     assert (ROOT / "docs/collector-openapi.json").read_text() == collector_document(), "run `make docs`"
+    assert (ROOT / "docs/serving-openapi.json").read_text() == serving_document(), "run `make docs`"
 
 
 def test_the_structs_that_are_served_are_fresh() -> None:

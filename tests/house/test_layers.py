@@ -54,6 +54,7 @@ MAY_READ_THE_CLOCK = {
     "capture/cli.py",
     "deploy/local/demo.py",
     "ml_features/cli.py",
+    "ml_features/cli_api.py",
     "ml_features/cli_jobs.py",
     "ml_features/cli_users.py",
     "ml_features/clock.py",

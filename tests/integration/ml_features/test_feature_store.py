@@ -244,6 +244,26 @@ def test_a_slow_redis_costs_its_time_three_times_and_is_then_left_alone(
     assert connections(server) - before == 3
 
 
+def test_a_value_that_comes_too_late_is_not_taken_for_one_that_is_missing(
+    reader: Callable[..., Reader], server: redis.Redis, shelf: Warehouse
+) -> None:
+    publish(server, shelf, PROFILES)
+    one = reader(SERVING_REDIS_SECONDS="0.2")
+    assert of(one.get(PROFILES, "u1")) == (2, "redis", False)
+    one.redis_wire.set("slow", delay_seconds=2)
+    assert of(one.get(PROFILES, "u2")) == (2, "warehouse", False)
+
+
+def test_a_connection_that_was_closed_while_nobody_asked_is_missed_by_nobody(
+    reader: Callable[..., Reader], server: redis.Redis, shelf: Warehouse
+) -> None:
+    publish(server, shelf, PROFILES)
+    one = reader()
+    assert one.get(PROFILES, "u1").source == "redis"
+    server.client_kill_filter(_type="normal", skipme=True)
+    assert one.get(PROFILES, "u2").source == "redis"
+
+
 def connections(server: redis.Redis) -> int:
     return int(server.info("stats")["total_connections_received"])
 

@@ -126,7 +126,7 @@ def test_a_model_is_trained_kept_judged_and_scores_everybody_here_and_in_batch(
 
     of_model = settings.model_copy(update={"reorder_tier": "model"})
     with FeatureStore(warehouse.client, patient(of_model)) as features:
-        decision = Recommender(warehouse.client, of_model, features).recommend("u007", "next_basket", now, k=5)
+        decision = Recommender(features, of_model).recommend("u007", "next_basket", now, k=5)
         served = Features(features, of_model).reorders("u007", 3)
     assert decision.model_version == in_force.artefact.version
     assert is_of_model_tier(decision)

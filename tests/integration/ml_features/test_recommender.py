@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from deploy.local.complete_journey import Basket, Line
 from deploy.local.stack import LocalStack
 from shopstream.ml_features.decisions.facts import Facts
-from shopstream.ml_features.decisions.recommender import Recommender, kept_decision
+from shopstream.ml_features.decisions.recommender import Recommender, keep_decision, kept_decision
 from shopstream.ml_features.decisions.trace import decided_again, decision_id_of
 from shopstream.ml_features.serving.answer import Answer, nothing
 from shopstream.ml_features.serving.store import FeatureStore
@@ -52,7 +53,9 @@ class Shop:
         self.warehouse = warehouse
         self.settings = read_settings(FeatureSettings, warehouse.environment)
         self.store = FeatureStore(warehouse.client, patient(self.settings))
-        self.recommender = Recommender(warehouse.client, self.settings, self.store)
+        self.recommender = Recommender(
+            self.store, self.settings, partial(keep_decision, warehouse.client, self.settings)
+        )
 
     def kept(self, decision_id: str) -> Decision | None:
         return kept_decision(self.warehouse.client, self.settings, decision_id)
@@ -170,7 +173,7 @@ def test_who_refuses_is_shown_what_sells_and_nothing_is_kept_of_the_user(shop: S
 
 def test_who_was_not_asked_is_shown_what_sells_where_consent_comes_first(shop: Shop) -> None:
     opt_in = read_settings(FeatureSettings, {**shop.warehouse.environment, "CONSENT_OTHERWISE": "denied"})
-    decision = Recommender(shop.warehouse.client, opt_in, shop.store).recommend("regular", "next_basket", NOW)
+    decision = Recommender(shop.store, opt_in).recommend("regular", "next_basket", NOW)
     assert {item.source for item in decision.items} == {"popular"}
 
 
@@ -197,7 +200,8 @@ def test_a_user_with_one_order_gets_it_and_what_is_new(shop: Shop) -> None:
 
 def test_decisions_are_not_kept_where_that_is_switched_off(shop: Shop) -> None:
     settings = read_settings(FeatureSettings, {**shop.warehouse.environment, "DECISIONS_KEPT": "false"})
-    decision = Recommender(shop.warehouse.client, settings, shop.store).recommend("regular", "next_basket", NOW, k=1)
+    keep = partial(keep_decision, shop.warehouse.client, settings)
+    decision = Recommender(shop.store, settings, keep).recommend("regular", "next_basket", NOW, k=1)
     assert shop.kept(decision.decision_id) is None
 
 
@@ -211,7 +215,8 @@ def test_where_nobody_answers_the_list_is_empty_and_says_what_is_missing(shop: S
     gone = {**shop.warehouse.environment, "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:9"}
     nowhere = read_settings(FeatureSettings, gone)
     with FeatureStore(connect(nowhere), nowhere) as store:
-        decision = Recommender(connect(nowhere), nowhere, store).recommend("regular", "next_basket", NOW)
+        keep = partial(keep_decision, connect(nowhere), nowhere)
+        decision = Recommender(store, nowhere, keep).recommend("regular", "next_basket", NOW)
     assert (decision.items, decision.consent, decision.user_id) == ((), "unknown", None)
     assert decision.rules == ("not_personalised: 1", "unanswered: 2")
     assert Facts.model_validate_json(decision.facts).unanswered == ("consents", "popular_products")
