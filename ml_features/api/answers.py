@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
@@ -17,8 +17,6 @@ from shopstream.schemas.http.answers import RETRY_SECONDS, Json, Refusal, answer
 from shopstream.schemas.http.front_desk import Visit
 
 from ..serving.answer import Answer
-
-Row = TypeVar("Row")
 
 AGE = "age_seconds"
 """The part of `meta` that changes while the data does not."""
@@ -33,7 +31,7 @@ def plain(value: object) -> object:
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.asdict(value)
     if isinstance(value, Decimal):
-        return str(value)
+        return f"{value.normalize():f}"
     raise TypeError(f"{type(value).__name__} is not answered")
 
 
@@ -117,8 +115,8 @@ def cursor_of(scope: Sequence[object], position: int | str) -> str:
     return urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def position_in(cursor: str | None, scope: Sequence[object], kind: type[Row]) -> Row | None:
-    """The position a cursor holds; None without one.
+def position_in(cursor: str | None, scope: Sequence[object], kind: Any) -> Any:  # noqa: ANN401 - of that kind
+    """The position a cursor holds, of a kind msgspec knows; None without one.
 
     Raises:
         Refusal: 400: It is none, of another list, or of one that has changed since.
@@ -126,7 +124,7 @@ def position_in(cursor: str | None, scope: Sequence[object], kind: type[Row]) ->
     if cursor is None:
         return None
     try:
-        tag, position = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, kind])  # type: ignore[valid-type]
+        tag, position = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, kind])
     except (Error, ValueError, msgspec.DecodeError):
         tag = ""
     if tag != _scope_tag(scope):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TypeVar
 
 from google.cloud import bigquery
@@ -97,6 +98,11 @@ class Desk:
                 "this key asks too often; wait as long as Retry-After says",
                 headers={"Retry-After": str(allowance.retry_seconds)},
             )
+
+    @property
+    def tomorrow(self) -> date:
+        """Where a list that begins with the latest day begins."""
+        return self.clock.now().date() + timedelta(days=1)
 
     async def get(self, view: ServedView[Item], key: str) -> Answer[Item]:
         """The rows of a key, counted."""

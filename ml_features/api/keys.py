@@ -3,6 +3,7 @@
 A role may do what the roles before it may. None of the keys belongs into a web page: each reads what is known of users.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from shopstream.schemas.http.keys import find_key, hash_of, new_text
 from shopstream.schemas.lookup import ApiRole
 
 from .settings import ApiSettings
+
+logger = logging.getLogger(__name__)
 
 ROLES: tuple[ApiRole, ...] = get_args(ApiRole)
 PREFIXES: Mapping[ApiRole, str] = {"read": "pk_", "application": "sk_", "admin": "ak_"}
@@ -149,6 +152,7 @@ class KeyRing:
             self._keys = [*self._given, *read_file(self._file)]
         except SettingsError as error:
             self.trouble = str(error)
+            logger.warning("the keys stay as they were: %s", error)
         else:
             self._seen, self.trouble = state, None
 

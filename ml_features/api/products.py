@@ -53,7 +53,7 @@ def add_product_routes(app: FastAPI, desk: Desk) -> None:
     ) -> Response:
         chosen = chosen_fields(fields, DAY_FIELDS, DAY_FIELDS)
         scope = ("performance", product_id)
-        before = position_in(cursor, scope, date) or date.max
+        before = position_in(cursor, scope, date) or desk.tomorrow
         product = await desk.get(PRODUCTS, product_id)
         days = await desk.apart(partial(product_days, desk.client, desk.settings, product_id, Page(before, limit + 1)))
         if product.row is None and product.source != "default" and not days and cursor is None:

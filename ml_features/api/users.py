@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from fastapi import FastAPI, Path, Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
 from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.features import PersonaName
@@ -32,8 +32,12 @@ MOST_CART = 100
 
 UserId = Annotated[Opaque, Path(description="The user: an opaque identifier.")]
 ProductIds = Annotated[list[Opaque] | None, Query(max_length=MOST_CART)]
+WindowDays = Annotated[Literal[30, 180], BeforeValidator(int), Query(description="Of so many days.")]
 FieldNames = Annotated[str | None, Query(description="Fields to give, by commas; unset for the usual ones.")]
 Cursor = Annotated[str | None, Query(max_length=256, description="`meta.next_cursor` of the page before.")]
+
+Place = Annotated[int, msgspec.Meta(ge=0)]
+"""Of a row in a list, from 0."""
 
 _PROFILE = ServedProfile.__struct_fields__
 _SESSION = ServedLiveSession.__struct_fields__
@@ -122,7 +126,7 @@ def add_user_routes(app: FastAPI, desk: Desk) -> None:
         every = answer.rows[0].__struct_fields__ if answer.rows else ServedReorder.__struct_fields__
         chosen = chosen_fields(fields, every, [name for name in every if name != "inputs"])
         scope = ("reorders", user_id, answer.version, answer.as_of)
-        begin = position_in(cursor, scope, int) or 0
+        begin = position_in(cursor, scope, Place) or 0
         page = answer.rows[begin : begin + limit]
         end = begin + len(page)
         meta = meta_of(answer) | {"next_cursor": cursor_of(scope, end) if end < len(answer.rows) else None}
@@ -161,14 +165,14 @@ def add_user_routes(app: FastAPI, desk: Desk) -> None:
         request: Request,
         user_id: UserId,
         *,
-        window_days: Literal[30, 180] = 180,
+        window_days: WindowDays = 180,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         cursor: Cursor = None,
         fields: FieldNames = None,
     ) -> Response:
         chosen = chosen_fields(fields, SPELL_FIELDS, SPELL_FIELDS)
         scope = ("personas", user_id, window_days)
-        before = position_in(cursor, scope, date) or date.max
+        before = position_in(cursor, scope, date) or desk.tomorrow
         spells = await desk.apart(
             partial(persona_spells, desk.client, desk.settings, user_id, window_days, Page(before, limit + 1))
         )

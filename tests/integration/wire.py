@@ -26,6 +26,8 @@ class Wire:
         self._mode: Mode = "open"
         self.answer = b""
         self.delay_seconds = 0.0
+        self.holds_back = threading.Event()
+        """Set when an answer is slow for the first time."""
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.port = 0
@@ -90,6 +92,7 @@ class Wire:
                     _swallow(source)
                     break
                 if answers and self._mode == "slow":
+                    self.holds_back.set()
                     time.sleep(self.delay_seconds)
                 goal.sendall(data)
         _close(source)
