@@ -5,7 +5,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test test-long check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-reorder bench-reorder-speed bench-personas engines soak lock clean
+.PHONY: help setup demo test test-long check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,15 @@ bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, 
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.results
 
+.venv-peers-serving/.installed: benchmarks/serving/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers-serving
+	.venv-peers-serving/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-serving: $(INSTALLED) .venv-peers-serving/.installed ## Features served, beside Feast, ten minutes; needs redis-server; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.serving --feast .venv-peers-serving/bin/python
+	$(BIN)/python -m benchmarks.results
+
 bench-reorder: $(INSTALLED) ## What is bought again, on public orders, two hours: make bench-reorder ORDERS=folder
 	$(BIN)/python -m benchmarks.reorder --data $(ORDERS)
 	$(BIN)/python -m benchmarks.results
@@ -98,4 +107,4 @@ lock: $(INSTALLED) ## Pin every dependency anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links --no-emit-package shopstream --no-header --output-file requirements.lock
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .venv-peers .types .local build dist *.egg-info
+	rm -rf $(VENV) .venv-peers .venv-peers-serving .types .local build dist *.egg-info

@@ -3,13 +3,12 @@
 Clients and collector share the machine. Example: make bench-collector
 """
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
+from itertools import repeat
 from random import Random, SystemRandom
 from typing import Any
 
@@ -18,6 +17,7 @@ import click
 from shopstream.capture.collector.api_keys import new_key
 
 from .capture.events import events as varied
+from .http_load import flat_out, post, row_of
 from .results import Goal, write
 
 CLIENTS = 8
@@ -26,42 +26,16 @@ EVENT = varied(Random(7))[0]
 KEY, KEY_LINE = new_key("benchmark", (), publishable=False, random=SystemRandom())
 
 
-def request_of(events: int) -> bytes:
-    """The bytes of one request with so many events."""
-    body = json.dumps(EVENT if events == 1 else [EVENT] * events, separators=(",", ":")).encode()
-    head = f"POST /v1/events HTTP/1.1\r\nHost: a\r\nX-Api-Key: {KEY}\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-async def ask(port: int, request: bytes, until: float) -> list[float]:
-    """One client: send, wait for the answer, again; the seconds each took."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    took = []
-    while (began := time.perf_counter()) < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise click.ClickException(f"not kept: {head[:100]!r}")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
-        took.append(time.perf_counter() - began)
-    writer.close()
-    return took
-
-
-async def measure(port: int, events: int, seconds: float) -> dict[str, Any]:
+def measure(port: int, events: int, seconds: float) -> dict[str, Any]:
     """What all the clients together get answered."""
-    request = request_of(events)
-    until = time.perf_counter() + seconds
-    clients = await asyncio.gather(*(ask(port, request, until) for _ in range(CLIENTS)))
-    took = sorted(each for client in clients for each in client)
-    return {
-        "events a request": events,
-        "requests/s": round(len(took) / seconds),
-        "events/s": round(len(took) * events / seconds),
-        "p50 ms": round(took[len(took) // 2] * 1000, 2),
-        "p99 ms": round(took[len(took) * 99 // 100] * 1000, 2),
-    }
+    body = json.dumps(EVENT if events == 1 else [EVENT] * events, separators=(",", ":")).encode()
+    request = post("/v1/events", body, X_Api_Key=KEY)
+    replies = flat_out(port, repeat(request), clients=CLIENTS, seconds=seconds)
+    if wrong := [reply for reply in replies if reply.status != 200]:
+        raise click.ClickException(f"not kept: {wrong[0].status} {wrong[0].body[:100]!r}")
+    (row,) = row_of("collector", replies, seconds)
+    counted = {"events a request": events, "requests/s": row["requests/s"], "events/s": row["requests/s"] * events}
+    return counted | {name: row[name] for name in ("p50 ms", "p99 ms")}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,7 +60,7 @@ def main(seconds: float) -> None:
         ) as process:
             assert process.stdout is not None  # noqa: S101 - asked for
             port = int(json.loads(process.stdout.readline())["address"].rpartition(":")[2])
-            rows = [asyncio.run(measure(port, events, seconds)) for events in EVENTS]
+            rows = [measure(port, events, seconds) for events in EVENTS]
             process.terminate()
     goals = [
         Goal(f"{name} with {row['events a request']} events a request", limit, row[name], row[name] >= limit)

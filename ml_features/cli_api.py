@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -49,7 +49,8 @@ def serve(as_json: bool) -> None:
     from .api.settings import ApiSettings
 
     settings, api = settings_in_force(), read_settings(ApiSettings, os.environ)
-    with serving_app(settings, api, SystemRandom()) as app:
+    names = Random(SystemRandom().getrandbits(128))  # noqa: S311 - of requests, which are no secrets
+    with serving_app(settings, api, names) as app:
         listening, address = server.listen(api.place)
         log_json()
         show({"address": address}, as_json, lambda: [f"listening on {address}"])

@@ -34,8 +34,7 @@ _TRY_LATER = (
     exceptions.TooManyRequests,
     exceptions.RetryError,
     TransportError,
-    requests.ConnectionError,
-    requests.Timeout,
+    requests.RequestException,
     TimeoutError,
 )
 

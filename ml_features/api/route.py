@@ -70,8 +70,9 @@ def _reader(endpoint: Callable[..., Any]) -> Callable[[Request], Question]:
     question = TypeAdapter(TypedDict("Question", asked_of))  # type: ignore[operator]
 
     def read(request: Request) -> Question:
-        asked: Question = dict(request.path_params)
+        asked: Question = request.path_params
         if request.scope["query_string"]:
+            asked = dict(asked)
             given = request.query_params
             for name in given.keys() & defaults.keys():
                 asked[name] = given.getlist(name) if name in lists else given[name]

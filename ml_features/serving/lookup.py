@@ -5,6 +5,7 @@ the same for who waits in a thread and for who awaits.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from random import Random
@@ -16,7 +17,7 @@ from shopstream.schemas import Unavailable
 from shopstream.schemas.breaker import Breaker
 from shopstream.schemas.serving.keys import MOMENT_BYTES, DecidedLately, Keys, Publication, time_of
 from shopstream.schemas.serving.served import ServedConsentState
-from shopstream.schemas.serving.views import CONSENTS, SERVED, View
+from shopstream.schemas.serving.views import CONSENTS, View
 from shopstream.schemas.table import Purpose
 
 from ..clock import Clock
@@ -74,7 +75,7 @@ class Lookup:
         self._keys = Keys(settings.redis_prefix)
         self._breaker = Breaker(failures=3, first_seconds=0.25, longest_seconds=2.0, random=random)
         self._lock = threading.Lock()
-        self._memory: dict[tuple[str, str], _Remembered] = {}
+        self._memory: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._under_way: dict[tuple[str, str], Any] = {}
         self._published: dict[str, Publication] = {}
         self._evicted_keys = 0
@@ -179,11 +180,7 @@ class Lookup:
                 purpose: frozenset(user.decode() for user, value in theirs.items() if _refuses(value))
                 for purpose, theirs in decisions.items()
             }
-        self._published = {
-            view.name: Publication.read(packed)
-            for view in SERVED
-            if (packed := state.published.get(view.name.encode())) is not None
-        }
+        self._published = {name.decode(): Publication.read(packed) for name, packed in state.published.items()}
         self._consent_changes, self._evicted_keys = state.consent_changes, state.evicted_keys
         self._looked_at = moment
 
@@ -197,28 +194,35 @@ class Lookup:
     def _claim(self, view: View, keys: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
         """Those this call looks for, and those another call is looking for already."""
         mine, others = [], {}
-        future, name = self._new_future(), view.name
+        name, under_way = view.name, self._under_way
         with self._lock:
             for key in keys:
-                if (theirs := self._under_way.setdefault((name, key), future)) is future:
+                if (name, key) not in under_way:
+                    under_way[name, key] = None  # Nobody waits for it yet.
                     mine.append(key)
-                else:
-                    others[key] = theirs
+                    continue
+                if (theirs := under_way[name, key]) is None:
+                    theirs = under_way[name, key] = self._new_future()
+                others[key] = theirs
         return mine, others
 
     def _settle(self, view: View, keys: Sequence[str], answers: Mapping[str, Answer[Any]]) -> None:
+        name, under_way = view.name, self._under_way
         with self._lock:
-            futures = [self._under_way.pop((view.name, key)) for key in keys]
-        futures[0].set_result(answers)  # All keys of a call have the same.
+            waited_for = [future for key in keys if (future := under_way.pop((name, key))) is not None]
+        for future in waited_for:
+            future.set_result(answers)
 
     def _taken(self, view: View, read: Mapping[str, _Remembered]) -> dict[str, Answer[Any]]:
         if most := self._settings.serving_cache_entries:
             with self._lock:
+                name, memory = view.name, self._memory
                 for key, remembered in read.items():
-                    self._memory.pop((view.name, key), None)  # What was read last is at the end.
-                    self._memory[view.name, key] = remembered
-                while len(self._memory) > most:
-                    del self._memory[next(iter(self._memory))]
+                    place = name, key
+                    memory[place] = remembered
+                    memory.move_to_end(place)
+                while len(memory) > most:
+                    memory.popitem(last=False)
         return self._answers(view, read, why=None)
 
     def _recall(self, view: View, keys: Iterable[str], read_after: float, *, why: str | None) -> dict[str, Answer[Any]]:

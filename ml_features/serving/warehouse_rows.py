@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.cloud import bigquery
 
@@ -17,45 +17,76 @@ from ..warehouse import AnyParameter, Parameter, Refused, Row, rows_of
 from .lookup import FromWarehouse, Rows, TakeIn
 
 WORKERS = 4
-MOST_UNDER_WAY = 64
-"""Statements that run or wait; one more is not begun, for its caller would be gone before its turn."""
+MOST_WAITING = 1000
+"""So many callers of a view wait for a thread; one more is told at once that there is no answer."""
 RECENT = timedelta(days=8)
 DATE_AGE = timedelta(minutes=1)
 """So long the latest date of a table is known."""
 
 
+class _Asked(NamedTuple):
+    """What one caller wants."""
+
+    keys: Sequence[str]
+    take_in: TakeIn
+    future: "Future[Any]"
+
+
 class WarehouseRows:
-    """Runs statements in threads of its own, so that a caller can go on without one that takes too long."""
+    """Runs statements in threads of its own, so that a caller can go on without one that takes too long.
+
+    Callers of the same view that find every thread at work wait together, and are answered by one statement.
+    """
 
     def __init__(self, client: bigquery.Client, settings: FeatureSettings, clock: Clock) -> None:
         self._client, self._settings, self._clock = client, settings, clock
         self._executor = ThreadPoolExecutor(WORKERS, "shopstream-warehouse")
-        self._under_way = threading.BoundedSemaphore(MOST_UNDER_WAY)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[_Asked]] = {}
         self._dates: dict[str, tuple[date | None, float]] = {}
 
     def begin(self, view: View, keys: Sequence[str], take_in: TakeIn) -> "Future[Any]":
         """What `take_in` makes of the rows, once they are there.
 
         Raises:
-            Unavailable: Too many statements are under way.
+            Unavailable: Too many wait already.
         """
-        if not self._under_way.acquire(blocking=False):
-            raise Unavailable(f"{MOST_UNDER_WAY} statements are under way")
-        future = self._executor.submit(self._read, view, keys, take_in)
-        future.add_done_callback(lambda _: self._under_way.release())
-        return future
+        asked = _Asked(keys, take_in, Future())
+        with self._lock:
+            waiting = self._waiting.setdefault(view.name, [])
+            if len(waiting) >= MOST_WAITING:
+                raise Unavailable(f"{MOST_WAITING} requests wait for the warehouse")
+            waiting.append(asked)
+            alone = len(waiting) == 1
+        if alone:
+            self._executor.submit(self._run, view)
+        return asked.future
 
     def close(self) -> None:
         """Let what runs end by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, view: View, keys: Sequence[str], take_in: TakeIn) -> Any:  # noqa: ANN401 - take_in's own
+    def _run(self, view: View) -> None:
+        with self._lock:
+            together = self._waiting.pop(view.name)
+        keys = list(dict.fromkeys(key for asked in together for key in asked.keys))
+        try:
+            found = self._read(view, keys)
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            for asked in together:
+                asked.future.set_exception(error)
+            return
+        for asked in together:
+            rows = {key: found.rows[key] for key in asked.keys if key in found.rows}
+            asked.future.set_result(asked.take_in(view, asked.keys, FromWarehouse(found.as_of, rows)))
+
+    def _read(self, view: View, keys: Sequence[str]) -> FromWarehouse:
         try:
             as_of = self._latest(view) if view.dated else None
             found = {} if view.dated and as_of is None else self._rows(view, keys, as_of)
         except (SettingsError, Refused) as error:
             raise Unavailable(str(error)) from error
-        return take_in(view, keys, FromWarehouse(as_of, found))
+        return FromWarehouse(as_of, found)
 
     def _latest(self, view: View) -> date | None:
         moment = self._clock.monotonic()

@@ -94,9 +94,9 @@ class FrontDesk:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", visit.request_id.encode()))
-                for name, value in visit.headers.items():
-                    message["headers"].append((name.lower().encode(), value.encode()))
+                more = {"X-Request-Id": visit.request_id} | visit.headers
+                own = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         self._under_way += 1
@@ -122,10 +122,13 @@ class FrontDesk:
         if self._under_way <= self._most_requests or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
-        visit.code = BUSY
-        headers = {"Retry-After": str(RETRY_SECONDS)}
-        busy = Refusal(503, BUSY, "too many requests are under way", headers=headers)
-        await response_of(answer_refusal(busy))(scope, receive, send)
+        visit.code, visit.level = BUSY, logging.DEBUG  # Whoever has too much to do does not write it all down.
+        await _busy(scope, receive, send)
+
+
+_busy = response_of(
+    answer_refusal(Refusal(503, BUSY, "too many requests are under way", headers={"Retry-After": str(RETRY_SECONDS)}))
+)
 
 
 def _route(scope: Scope) -> str | None:

@@ -1,0 +1,1 @@
+"""Reading, publishing and serving features, beside Feast and the bare clients."""
