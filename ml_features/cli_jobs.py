@@ -191,22 +191,17 @@ def _named(tables: Sequence[str]) -> list[FeatureTable]:
 def _publish(tables: Collection[str], as_of: date, as_json: bool) -> None:
     from shopstream.schemas.serving.views import NIGHTLY
 
-    from .serving.publish import Publisher, view_batches
-    from .serving.redis_client import connect_to_redis
+    from .serving.publish import publish_views
     from .warehouse import connect
 
     settings = settings_in_force()
-    client = connect(settings)
-    publisher = Publisher(connect_to_redis(settings), settings.redis_prefix, partial(click.echo, err=True))
-    for view in NIGHTLY:
-        if view.table.name in tables or not view.dated:
-            now = datetime.now(UTC)
-            day = as_of if view.dated else now.date()
-            done = publisher.publish(view, day, now, view_batches(client, settings, view, day))
-            row = {**vars(done), "as_of": str(done.as_of)}
-            line = f"{done.as_of}  {done.view:16} {done.keys:>10,} keys published"
-            stays = "" if done.switched else "; a later day is published already, and stays"
-            click.echo(json.dumps(row) if as_json else line + stays)
+    views = [view for view in NIGHTLY if view.table.name in tables or not view.dated]
+    tell = partial(click.echo, err=True)
+    for done in publish_views(connect(settings), settings, views, as_of, partial(datetime.now, UTC), report=tell):
+        row = {**vars(done), "as_of": str(done.as_of)}
+        line = f"{done.as_of}  {done.view:16} {done.keys:>10,} keys published"
+        stays = "" if done.switched else "; a later day is published already, and stays"
+        click.echo(json.dumps(row) if as_json else line + stays)
 
 
 def _run(runs: Iterable[tuple[FeatureTable, date, date | None]], as_json: bool) -> None:

@@ -14,13 +14,15 @@ from shopstream.ml_features.job import run
 from shopstream.ml_features.models.evaluate import Comparison, by_frequency, compare, recalls
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.reader import Features
-from shopstream.ml_features.serving.answer import Predicted, answered
+from shopstream.ml_features.serving.answer import Predicted, Source, answered
+from shopstream.ml_features.serving.publish import publish_views
 from shopstream.ml_features.serving.store import FeatureStore, patient_store
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
 from shopstream.schemas.decision import Decision
 from shopstream.schemas.live.reorders import HORIZON_DAYS
 from shopstream.schemas.serving.served import ServedProfile
+from shopstream.schemas.serving.views import NIGHTLY
 
 from .complete_journey import Basket
 from .simulation import user_id
@@ -46,6 +48,8 @@ class Customer:
 
     user_id: str
     profile: ServedProfile
+    source: Source
+    """Where the reader had it from."""
     reorders: tuple[Predicted, ...]
     next_basket: Decision
     product_names: Mapping[str, str]
@@ -55,7 +59,10 @@ class Customer:
 def make_features(
     client: bigquery.Client, settings: FeatureSettings, now: datetime, show: Callable[[str], None]
 ) -> date | None:
-    """Run every feature job for the last day anything was bought; that day, or None when nothing was."""
+    """Run every feature job for the last day anything was bought; that day, or None when nothing was.
+
+    Published as well, where there is a Redis.
+    """
     (arrived,) = ask(client, settings, _ARRIVED)
     if arrived["last_day"] is None:
         return None
@@ -77,6 +84,9 @@ def make_features(
         for name, table in catalog().items():
             if name not in _BY_ARRIVAL:
                 compute(name, window_end if table.place.published_once else as_of, window_start)
+        if settings.redis_enabled:
+            for done in publish_views(client, settings, NIGHTLY, as_of, lambda: now):
+                show(f"{done.view} to Redis")
     return as_of
 
 
@@ -94,13 +104,13 @@ def _best_customers(
     names = {row["product_id"]: row["name"] for row in ask(client, settings, _NAMES)}
     found = []
     for row in ask(client, settings, _CUSTOMERS, [Parameter("as_of", "DATE", as_of)]):
-        profile = answered(reader.profile(row["user_id"])).row
-        if profile is not None:
+        answer = answered(reader.profile(row["user_id"]))
+        if answer.row is not None:
             reorders = answered(reader.reorders(row["user_id"], _REORDERS_SHOWN)).rows
             decision = recommender.recommend(row["user_id"], "next_basket", now, k=_RECOMMENDED)
             shown = {each.product_id for each in (*reorders, *decision.items)}
             shown_names = {product_id: name for product_id, name in names.items() if product_id in shown}
-            found.append(Customer(row["user_id"], profile, reorders, decision, shown_names))
+            found.append(Customer(row["user_id"], answer.row, answer.source, reorders, decision, shown_names))
     return found
 
 

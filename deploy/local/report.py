@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from shopstream.ml_features.outlooks import HORIZON_DAYS
+from shopstream.ml_features.serving.answer import Source
 from shopstream.schemas.features import next_in_words
 from shopstream.schemas.serving.served import ServedProfile
 
@@ -13,13 +14,15 @@ from .features import Customer
 from .walk import Walked
 
 _WIDTH = 100
+_WHERE: Mapping[Source, str] = {"redis": "Redis", "warehouse": "the warehouse", "default": "nowhere"}
 
 
 def print_customers(customers: Sequence[Customer], out: TextIO, *, searches_are: str) -> None:
     """Each customer's profile, and what they are likely to buy again; `searches_are` says how searches came to be."""
     for customer in customers:
         profile = customer.profile
-        print(f"\n── {customer.user_id} {'─' * (_WIDTH - len(customer.user_id) - 4)}", file=out)
+        title = f"{customer.user_id} (from {_WHERE[customer.source]})"
+        print(f"\n── {title} {'─' * (_WIDTH - len(title) - 4)}", file=out)
         print(
             f"   {profile.orders:,} orders worth {profile.spend:,.2f} {profile.currency}, "
             f"last {profile.last_order_at:%Y-%m-%d}; a basket is {profile.mean_basket_items:.0f} products "

@@ -26,7 +26,7 @@ from shopstream.schemas.table import PURPOSES
 
 from ..settings import FeatureSettings
 from ..warehouse import Parameter, arrow_batches
-from .redis_client import ERRORS, redis_translated
+from .redis_client import ERRORS, connect_to_redis, redis_translated
 from .warehouse_rows import served_conditions, served_source
 
 DECISIONS_AGE = timedelta(days=3)
@@ -70,6 +70,28 @@ def view_batches(
     if view.purpose is not None:
         parameters.append(Parameter("allowed_otherwise", "BOOL", settings.allowed_otherwise))
     return arrow_batches(client, settings, _statement(view), parameters)
+
+
+def publish_views(
+    client: bigquery.Client,
+    settings: FeatureSettings,
+    views: Iterable[View],
+    as_of: date,
+    now: Callable[[], datetime],
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> "Iterator[Published]":
+    """Publish what the warehouse has of a date to the Redis of the settings, one view after the other.
+
+    Raises:
+        Unavailable: BigQuery or Redis does not answer; what was published before stays.
+        SettingsError: A table is missing.
+    """
+    with connect_to_redis(settings) as server:
+        publisher = Publisher(server, settings.redis_prefix, report)
+        for view in views:
+            day = as_of if view.dated else now().date()
+            yield publisher.publish(view, day, now(), view_batches(client, settings, view, day))
 
 
 class Publisher:

@@ -54,7 +54,7 @@ def test_the_demo_tells_every_events_fate_and_stops_what_it_started(tmp_path: Pa
     summary = json.loads((directory / "summary.json").read_text())
     assert summary["captured"] == summary["stored"] + summary["failed"]
     assert (summary["lost"], summary["failed"]) == (0, summary["failed_on_purpose"])
-    assert len(re.findall(r"^── household-\d+ ", done.stdout, re.MULTILINE)) == 3
+    assert len(re.findall(r"^── household-\d+ \(from the warehouse\) ", done.stdout, re.MULTILINE)) == 3
     assert "likely to buy again" in done.stdout
     assert done.stdout.count("next basket, and why (persona ") == 3
     assert "times in the last year, every" in done.stdout
