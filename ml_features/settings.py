@@ -48,7 +48,7 @@ class FeatureSettings(CloudSettings, RedisSettings):
         5.0, ge=0, le=3600, description="So long a reader gives what it has read without asking again."
     )
     serving_cache_entries: int = Field(
-        10_000, ge=0, description="So many answers a reader remembers; what was read longest ago goes first."
+        10_000, ge=0, description="So many answers a reader remembers; the older half goes when the younger is full."
     )
     serving_stale_seconds: float = Field(
         3600.0,

@@ -5,9 +5,9 @@ the same for who waits in a thread and for who awaits.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from random import Random
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -58,13 +58,43 @@ Steps: TypeAlias = Generator[Step, Any, Any]
 TakeIn: TypeAlias = Callable[[View, Iterable[str], FromWarehouse], dict[str, Answer[Any]]]
 
 
-class _Remembered(NamedTuple):
+class _Remembered(msgspec.Struct, frozen=True, gc=False):
     rows: Rows
     as_of: date | None
     version: str | None
     source: Source
     since: datetime
     read_at: float
+
+
+class _Memory:
+    """What was read, the latest of it: two halves, of which the older goes as a whole when the younger is full.
+
+    To forget one answer at a time would cost more than to remember it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._half = most // 2
+        self._lock = threading.Lock()
+        self._younger: dict[tuple[str, str], _Remembered] = {}
+        self._older: dict[tuple[str, str], _Remembered] = {}
+
+    def keep(self, view: str, read: Mapping[str, _Remembered]) -> None:
+        with self._lock:
+            if len(self._younger) + len(read) > self._half:
+                self._older, self._younger = self._younger, {}
+            younger = self._younger
+            for key, remembered in islice(read.items(), self._half):
+                younger[view, key] = remembered
+
+    def recall(self, view: str, keys: Iterable[str], read_after: float) -> dict[str, _Remembered]:
+        younger, older = self._younger, self._older
+        found = {}
+        for key in keys:
+            known = younger.get((view, key)) or older.get((view, key))
+            if known is not None and known.read_at > read_after:
+                found[key] = known
+        return found
 
 
 class Lookup:
@@ -75,7 +105,7 @@ class Lookup:
         self._keys = Keys(settings.redis_prefix)
         self._breaker = Breaker(failures=3, first_seconds=0.25, longest_seconds=2.0, random=random)
         self._lock = threading.Lock()
-        self._memory: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
+        self._memory = _Memory(settings.serving_cache_entries)
         self._under_way: dict[tuple[str, str], Any] = {}
         self._published: dict[str, Publication] = {}
         self._evicted_keys = 0
@@ -102,6 +132,8 @@ class Lookup:
                 answers = yield from self._look(view, mine, deadline)
             finally:
                 self._settle(view, mine, answers)
+            if len(mine) == len(asked):
+                return answers
             found |= answers
         for key, future in others.items():
             answers_of_another = yield Step("wait", (future, deadline - self._clock.monotonic()))
@@ -152,14 +184,15 @@ class Lookup:
         as_of, version = publication.as_of, publication.version
         missing_is_none = self._evicted_keys <= publication.evicted_keys
         read: dict[str, _Remembered] = {}
+        decode, live = view.decode, view.live
         for key, value in zip(keys, values, strict=True):
             since = publication.published_at
             if value is not None:
                 try:
-                    if view.live:
-                        rows, since = view.decode(value[MOMENT_BYTES:]), time_of(value)
+                    if live:
+                        rows, since = decode(value[MOMENT_BYTES:]), time_of(value)
                     else:
-                        rows = view.decode(value)
+                        rows = decode(value)
                 except (msgspec.DecodeError, ValueError):
                     continue
             elif missing_is_none:
@@ -214,26 +247,11 @@ class Lookup:
             future.set_result(answers)
 
     def _taken(self, view: View, read: Mapping[str, _Remembered]) -> dict[str, Answer[Any]]:
-        if most := self._settings.serving_cache_entries:
-            with self._lock:
-                name, memory = view.name, self._memory
-                for key, remembered in read.items():
-                    place = name, key
-                    memory[place] = remembered
-                    memory.move_to_end(place)
-                while len(memory) > most:
-                    memory.popitem(last=False)
+        self._memory.keep(view.name, read)
         return self._answers(view, read, why=None)
 
     def _recall(self, view: View, keys: Iterable[str], read_after: float, *, why: str | None) -> dict[str, Answer[Any]]:
-        if not self._memory:
-            return {}
-        name, memory = view.name, self._memory
-        with self._lock:
-            remembered = {
-                key: known for key in keys if (known := memory.get((name, key))) and known.read_at > read_after
-            }
-        return self._answers(view, remembered, why=why)
+        return self._answers(view, self._memory.recall(view.name, keys, read_after), why=why)
 
     def _last_resort(self, view: View, keys: Sequence[str], why: str) -> dict[str, Answer[Any]]:
         """What is remembered, unless it is too old to be given at all."""
@@ -246,13 +264,13 @@ class Lookup:
         now, refused = self._clock.now(), self._refused.get(view.purpose, _NOBODY) if view.purpose else _NOBODY
         answers = {}
         age, aged = 0.0, None
-        for key, (rows, as_of, version, source, since, _) in remembered.items():
-            if since is not aged:  # One moment for all that are of one version.
-                age, aged = (now - since).total_seconds(), since
-            given = () if key in refused else rows
+        for key, known in remembered.items():
+            if known.since is not aged:  # One moment for all that are of one version.
+                age, aged = (now - known.since).total_seconds(), known.since
+            given = () if key in refused else known.rows
             if view is CONSENTS:
-                given = self._with_refusals(key, rows)
-            answers[key] = Answer(given, as_of, version, source, age, why is not None, why)
+                given = self._with_refusals(key, given)
+            answers[key] = Answer(given, known.as_of, known.version, known.source, age, why is not None, why)
         return answers
 
     def _with_refusals(self, user_id: str, states: Rows) -> Rows:

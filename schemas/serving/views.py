@@ -1,6 +1,6 @@
 """What is served: for each feature table, the rows of the latest date by the key they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -97,17 +97,11 @@ class ServedView(Generic[Item]):
         """The value of a key."""
         return msgspec.msgpack.encode(items)
 
-    def decode(self, value: bytes) -> tuple[Item, ...]:
-        """The rows of a value.
-
-        Raises:
-            msgspec.DecodeError: It is none of this view.
-        """
-        return self._decoder.decode(value)
-
     @cached_property
-    def _decoder(self) -> "msgspec.msgpack.Decoder[tuple[Item, ...]]":
-        return msgspec.msgpack.Decoder(tuple[self.item, ...])  # type: ignore[name-defined]
+    def decode(self) -> "Callable[[bytes], tuple[Item, ...]]":
+        """Gives the rows of a value; raises msgspec.DecodeError for one that is none of this view."""
+        decoder: msgspec.msgpack.Decoder[tuple[Item, ...]] = msgspec.msgpack.Decoder(tuple[self.item, ...])  # type: ignore[name-defined]
+        return decoder.decode
 
     def served(self, row: BaseModel) -> Item:
         """A row of the table as it is served."""

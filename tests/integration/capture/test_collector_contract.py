@@ -1,22 +1,13 @@
 """The collector keeps to its OpenAPI document, whatever is sent: no 5xx, no answer the document does not know."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.python import asgi
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from shopstream.capture import Counter, open_capture
 from shopstream.capture.collector.api_keys import new_key
@@ -24,19 +15,9 @@ from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.serve import collector_app
 from shopstream.capture.collector.settings import CollectorSettings
 from shopstream.capture.counters import Counts
+from tests.integration.contract import hold_to_its_document, operations
 
 SERVICE, SERVICE_KEY = new_key("contract", (), publishable=False, random=Random(1))
-CHECKS: list[Callable[..., Any]] = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
-CONTRACT = schemathesis.openapi.from_dict(
-    document(),
-    config=schemathesis.Config.from_dict({"generation": {"deterministic": True, "with-security-parameters": False}}),
-)
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -70,11 +51,9 @@ def app(tmp_path_factory: pytest.TempPathFactory, counts: Counts) -> Iterator[An
         )
 
 
-@CONTRACT.parametrize()
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], app: Any) -> None:
-    with asgi.get_client(app) as client:
-        case.call_and_validate(session=client, headers={"X-Api-Key": SERVICE}, checks=CHECKS)
+@pytest.mark.parametrize("operation", operations(document()), ids=lambda each: each.label)
+def test_every_answer_is_in_the_document(operation: Any, app: Any) -> None:
+    hold_to_its_document(operation, app, {"X-Api-Key": SERVICE}, examples=75)
 
 
 def test_the_requests_reached_every_kind_of_answer(counts: Counts) -> None:

@@ -14,7 +14,9 @@ from deploy.local.complete_journey import CURRENCY, Basket
 from shopstream.ml_features.catalog import feature_table
 from shopstream.ml_features.job import RunResult, run
 from shopstream.ml_features.settings import FeatureSettings
+from shopstream.ml_features.warehouse import load_rows
 from shopstream.schemas import read_settings
+from shopstream.schemas.warehouse import raw_table_id
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -55,6 +57,23 @@ def run_table(warehouse: "Warehouse", settings: FeatureSettings) -> Run:
 def load_baskets(warehouse: "Warehouse", settings: FeatureSettings) -> Load:
     """Puts baskets into `purchases` with one load job, each known when it was bought."""
     return loader(warehouse, settings)
+
+
+def refuse(warehouse: "Warehouse", user: str, at: datetime) -> None:
+    """Let the user refuse personalization, and nobody decide anything else."""
+    event = {
+        "event_id": "01a1f640-f3c5-79e9-a5b7-000000000000",
+        "event_type": "consent",
+        "schema_version": 1,
+        "source": "shop",
+        "imported": False,
+        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), at.isoformat()),
+        "user_id": user,
+        "purpose": "personalization",
+        "granted": False,
+        "policy_version": "v1",
+    }
+    load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(warehouse.settings, "consent")), [event])
 
 
 def patient(settings: FeatureSettings) -> FeatureSettings:

@@ -32,10 +32,11 @@ from shopstream.schemas.features.reorder import ReorderInputs
 from shopstream.schemas.lookup import ApiRole
 from shopstream.schemas.serving.views import PROFILES, REORDERS
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import dataset_id, raw_table_id
+from shopstream.schemas.warehouse import dataset_id
 from tests.integration.wire import Wire
 
 from ..conftest import Warehouse, address_of, made_warehouse
+from .conftest import refuse
 
 NOW = datetime.now(UTC)
 AS_OF = NOW.date() - timedelta(days=1)
@@ -75,21 +76,6 @@ def product_day(product: str, day: date) -> dict[str, Any]:
     return {"day": str(day), "product_id": product, "shown": 10, **dict.fromkeys(counts, 2), "units": "2"}
 
 
-def refusal(user: str) -> dict[str, Any]:
-    return {
-        "event_id": "01a1f640-f3c5-79e9-a5b7-000000000000",
-        "event_type": "consent",
-        "schema_version": 1,
-        "source": "shop",
-        "imported": False,
-        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), (NOW - timedelta(hours=2)).isoformat()),
-        "user_id": user,
-        "purpose": "personalization",
-        "granted": False,
-        "policy_version": "v1",
-    }
-
-
 @pytest.fixture(scope="module")
 def shelf(stack: LocalStack) -> Iterator[Warehouse]:
     """A warehouse with a user who shops, one who refuses, and a product."""
@@ -112,8 +98,7 @@ def shelf(stack: LocalStack) -> Iterator[Warehouse]:
             ],
         )
         give(Dataset.AGGREGATES, "product_days", [product_day("milk", AS_OF - timedelta(days=n)) for n in range(5)])
-        consents = warehouse.client.get_table(raw_table_id(warehouse.settings, "consent"))
-        load_rows(warehouse.client, consents, [refusal("refuses")])
+        refuse(warehouse, "refuses", NOW - timedelta(hours=2))
         yield warehouse
 
 
@@ -289,12 +274,11 @@ def test_a_decision_is_kept_and_looked_up_until_its_user_refuses(make: Make, she
     found = looking.ask(path).json()["data"]
     assert ({**found, "facts": None}, found["facts"]["cart"]) == ({**decision, "facts": None}, ["p-01", "p-02"])
     assert looking.ask(f"/v1/decisions/{'0' * 32}").status_code == 404
-    consents = shelf.client.get_table(raw_table_id(shelf.settings, "consent"))
-    load_rows(shelf.client, consents, [refusal("u1")])
+    refuse(shelf, "u1", NOW - timedelta(hours=2))
     try:
         assert looking.ask(path).status_code == 404
     finally:
-        load_rows(shelf.client, consents, [refusal("refuses")])
+        refuse(shelf, "refuses", NOW - timedelta(hours=2))
     looking.stop()
 
 

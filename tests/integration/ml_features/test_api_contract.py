@@ -2,23 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 import redis
-import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
 from schemathesis.python import asgi
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from deploy.local.stack import LocalStack
 from deploy.reference import serving_document
@@ -30,21 +21,11 @@ from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import load_rows
 from shopstream.schemas import read_settings
 from shopstream.schemas.serving.views import NIGHTLY
+from tests.integration.contract import hold_to_its_document, operations
 
 from ..conftest import made_warehouse
 
 TEXT, KEY = new_key("contract", "admin", None, Random(1))
-CHECKS: list[Callable[..., Any]] = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
-CONTRACT = schemathesis.openapi.from_dict(
-    json.loads(serving_document()),
-    config=schemathesis.Config.from_dict({"generation": {"deterministic": True, "with-security-parameters": False}}),
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +54,9 @@ def app(stack: LocalStack, redis_url: str) -> Iterator[Any]:
             yield made
 
 
-@CONTRACT.parametrize()
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], app: Any) -> None:
-    with asgi.get_client(app) as client:
-        case.call_and_validate(session=client, headers={"X-Api-Key": TEXT}, checks=CHECKS)
+@pytest.mark.parametrize("operation", operations(json.loads(serving_document())), ids=lambda each: each.label)
+def test_every_answer_is_in_the_document(operation: Any, app: Any) -> None:
+    hold_to_its_document(operation, app, {"X-Api-Key": TEXT}, examples=10)
 
 
 def test_the_requests_reached_every_kind_of_answer(app: Any) -> None:

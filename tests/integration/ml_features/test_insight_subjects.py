@@ -10,11 +10,13 @@ from shopstream.ml_features.insight.subjects import NotTold, figures_of_customer
 from shopstream.ml_features.insight.writer import InsightWriter
 from shopstream.ml_features.serving.store import patient_store
 from shopstream.ml_features.settings import FeatureSettings
-from shopstream.ml_features.warehouse import append_rows, load_rows
+from shopstream.ml_features.warehouse import append_rows
 from shopstream.schemas import read_settings
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import dataset_id, raw_table_id
+from shopstream.schemas.warehouse import dataset_id
 from shopstream.schemas.written_insight import WrittenInsight
+
+from .conftest import refuse
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -27,22 +29,6 @@ NOW = datetime(2026, 4, 1, 8, tzinfo=UTC)
 def give(warehouse: "Warehouse", settings: FeatureSettings, table: str, *rows: dict[str, Any]) -> None:
     place = warehouse.client.get_table(f"{dataset_id(settings, Dataset.FEATURES)}.{table}")
     append_rows(warehouse.client, place, [{"as_of": str(AS_OF), **row} for row in rows])
-
-
-def refuse(warehouse: "Warehouse", settings: FeatureSettings, user: str) -> None:
-    refusal = {
-        "event_id": "01a1f640-f3c5-79e9-a5b7-000000000001",
-        "event_type": "consent",
-        "schema_version": 1,
-        "source": "shop",
-        "imported": False,
-        "user_id": user,
-        "purpose": "personalization",
-        "granted": False,
-        "policy_version": "v1",
-        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), NOW.isoformat()),
-    }
-    load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(settings, "consent")), [refusal])
 
 
 def test_figures_are_of_who_allows_it_and_of_segments_that_are_large_enough(
@@ -58,7 +44,7 @@ def test_figures_are_of_who_allows_it_and_of_segments_that_are_large_enough(
         "personas",
         *({"user_id": user, "persona": "top_up" if user != "u3" else "explorer", **persona} for user in users),
     )
-    refuse(warehouse, settings, "u2")
+    refuse(warehouse, "u2", NOW)
 
     client = warehouse.client
     with patient_store(client, settings) as store:
@@ -97,6 +83,6 @@ def test_what_was_written_is_found_for_thirty_days_counts_for_its_day_and_goes_w
     assert [store.found(key * 32, NOW) for key in "abcde"] == ['"a"', '"b"', '"c"', None, None]
     assert store.spent(NOW) == 0.75
 
-    refuse(warehouse, settings, "u1")
+    refuse(warehouse, "u1", NOW)
     run_table("explorations", AS_OF)
     assert [store.found(key * 32, NOW) for key in "abc"] == [None, '"b"', '"c"']

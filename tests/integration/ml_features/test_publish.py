@@ -18,7 +18,8 @@ from shopstream.schemas import Unavailable
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
 from shopstream.schemas.serving.served import ServedConsentState
 from shopstream.schemas.serving.views import AFFINITIES, CONSENTS, NIGHTLY, POPULAR, PROFILES, REORDERS, ServedView
-from shopstream.schemas.warehouse import raw_table_id
+
+from .conftest import refuse
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -102,19 +103,7 @@ def test_who_refuses_by_now_is_not_published_whatever_the_table_was_computed_wit
     row = {"as_of": str(AS_OF), "orders": 1, "searches": 0, "clicks": 0}
     table = warehouse.client.get_table(f"{settings.bigquery_dataset}_features.profiles")
     load_rows(warehouse.client, table, [row | {"user_id": user} for user in ("stays", "refuses")])
-    refusal = {
-        "event_id": "01a1f640-f3c5-79e9-a5b7-000000000000",
-        "event_type": "consent",
-        "schema_version": 1,
-        "source": "shop",
-        "imported": False,
-        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), NOW.isoformat()),
-        "user_id": "refuses",
-        "purpose": "personalization",
-        "granted": False,
-        "policy_version": "v1",
-    }
-    load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(settings, "consent")), [refusal])
+    refuse(warehouse, "refuses", NOW)
     publisher = Publisher(server, KEYS.prefix)
     batches = view_batches(warehouse.client, settings, PROFILES, AS_OF)
     assert publisher.publish(PROFILES, AS_OF, NOW, batches).keys == 1
