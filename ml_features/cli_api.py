@@ -1,5 +1,6 @@
 """The commands of the HTTP API: serve it, and make, rotate and revoke its keys."""
 
+import gc
 import json
 import os
 import tempfile
@@ -53,6 +54,8 @@ def serve(as_json: bool) -> None:
     with serving_app(settings, api, names) as app:
         listening, address = server.listen(api.place)
         log_json()
+        gc.collect()
+        gc.freeze()  # What is there by now stays; to look through it again and again would make answers late.
         show({"address": address}, as_json, lambda: [f"listening on {address}"])
         server.serve(app, listening, idle_seconds=api.idle_seconds, stop_seconds=api.stop_seconds)
 

@@ -36,7 +36,7 @@ class FeatureSettings(CloudSettings, RedisSettings):
         description="Where a Beam batch keeps its files while it runs, gs:// for Dataflow; unset for the system's own.",
     )
     serving_redis_seconds: float = Field(
-        0.05, gt=0, le=10, description="So long a reader waits for Redis; then it asks the warehouse."
+        0.1, gt=0, le=10, description="So long a reader waits for Redis; then it asks the warehouse."
     )
     serving_deadline_seconds: float = Field(
         2.0,

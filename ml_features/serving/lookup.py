@@ -112,6 +112,7 @@ class Lookup:
         self._consent_changes: int | None = None
         self._refused: dict[Purpose, frozenset[str]] = {}
         self._looked_at: float | None = None
+        self._failed_at = 0.0
 
     def find(self, view: View, keys: Iterable[str], seconds: float | None) -> Steps:
         """The answers by key, within so many seconds; raises nothing."""
@@ -150,12 +151,13 @@ class Lookup:
 
     def _look(self, view: View, keys: Sequence[str], deadline: float) -> Steps:
         answers: dict[str, Answer[Any]] = {}
-        if self._settings.redis_enabled and self._breaker.may_try(self._clock.monotonic()):
+        began = self._clock.monotonic()
+        if self._settings.redis_enabled and self._breaker.may_try(began):
             try:
                 answers = yield from self._look_in_redis(view, keys, deadline)
             except BaseException as error:
                 # A caller that is gone says nothing of Redis, but a breaker that tries must be told.
-                self._breaker.failed(self._clock.monotonic())
+                self._failed(began)
                 if not isinstance(error, Unavailable):
                     raise
             else:
@@ -169,6 +171,12 @@ class Lookup:
             else:
                 answers |= given
         return answers
+
+    def _failed(self, began: float) -> None:
+        """Those that fail together fail once: a moment in which nothing runs here makes all of them late."""
+        if began >= self._failed_at or self._breaker.state == "half_open":
+            self._failed_at = self._clock.monotonic()
+            self._breaker.failed(self._failed_at)
 
     def _knows_state(self, moment: float) -> bool:
         return self._looked_at is not None and moment < self._looked_at + PUBLISHED_SECONDS

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -124,6 +125,17 @@ class Reader:
     def get_many(self, view: ServedView[Any], keys: Iterable[str], **options: Any) -> dict[str, Answer[Any]]:
         answers: dict[str, Answer[Any]] = self._run(self.store.get_many(view, keys, **options))
         return answers
+
+    def get_at_once(self, view: ServedView[Any], keys: Sequence[str]) -> list[Answer[Any]]:
+        """One call a key, all at the same time."""
+        if isinstance(self.store, FeatureStore):
+            with ThreadPoolExecutor(len(keys)) as pool:
+                return list(pool.map(lambda key: self.store.get(view, key), keys))
+
+        async def asked() -> list[Answer[Any]]:
+            return await asyncio.gather(*(self.store.get(view, key) for key in keys))
+
+        return self._loop.run_until_complete(asked())
 
     def look_again(self) -> None:
         """Let the time pass for which a reader keeps to what it knows of Redis, and a breaker stays open."""
@@ -262,6 +274,18 @@ def test_a_connection_that_was_closed_while_nobody_asked_is_missed_by_nobody(
     assert one.get(PROFILES, "u1").source == "redis"
     server.client_kill_filter(_type="normal", skipme=True)
     assert one.get(PROFILES, "u2").source == "redis"
+
+
+def test_many_that_are_late_together_do_not_say_that_redis_is_gone(
+    reader: Callable[..., Reader], server: redis.Redis, shelf: Warehouse
+) -> None:
+    publish(server, shelf, PROFILES)
+    one = reader(SERVING_REDIS_SECONDS="0.5")
+    assert one.get(PROFILES, "u0").source == "redis"
+    one.redis_wire.set("slow", delay_seconds=1)
+    assert {answer.source for answer in one.get_at_once(PROFILES, [f"u{n}" for n in range(1, 9)])} == {"warehouse"}
+    one.redis_wire.set("open")
+    assert one.get(PROFILES, "u9").source == "redis"
 
 
 def connections(server: redis.Redis) -> int:
