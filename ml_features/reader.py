@@ -68,14 +68,10 @@ class Features:
 
 
 class AsyncFeatures:
-    """The same for an event loop."""
+    """What of it takes more than a view, for an event loop."""
 
     def __init__(self, store: AsyncFeatureStore, settings: FeatureSettings) -> None:
         self._store, self._settings = store, settings
-
-    async def profile(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedProfile]:
-        """As of Features."""
-        return await self._store.get(PROFILES, user_id, seconds=seconds)
 
     async def reorders(self, user_id: str, k: int = 10, *, seconds: float | None = None) -> Answer[Predicted]:
         """As of Features."""
@@ -90,10 +86,6 @@ class AsyncFeatures:
     async def consent(self, user_id: str, purpose: Purpose, *, seconds: float | None = None) -> Decided:
         """As of Features."""
         return decided(await self._store.get(CONSENTS, user_id, seconds=seconds), purpose)
-
-    async def session(self, user_id: str, *, seconds: float | None = None) -> Answer[ServedLiveSession]:
-        """As of Features."""
-        return await self._store.get(LIVE_SESSIONS, user_id, seconds=seconds)
 
 
 def _check(k: int) -> None:

@@ -89,7 +89,7 @@ def add_user_routes(app: FastAPI, desk: Desk) -> None:
     )
     async def profile(request: Request, user_id: UserId, fields: FieldNames = None) -> Response:
         chosen = chosen_fields(fields, _PROFILE, _PROFILE)
-        answer = desk.metrics.heard(PROFILES, await desk.features.profile(user_id))
+        answer = await desk.get(PROFILES, user_id)
         return _only(request, answer, chosen, "profile")
 
     @app.get(
@@ -103,7 +103,7 @@ def add_user_routes(app: FastAPI, desk: Desk) -> None:
     )
     async def session(request: Request, user_id: UserId, fields: FieldNames = None) -> Response:
         chosen = chosen_fields(fields, _SESSION, _SESSION)
-        answer = desk.metrics.heard(LIVE_SESSIONS, await desk.features.session(user_id))
+        answer = await desk.get(LIVE_SESSIONS, user_id)
         return _only(request, answer, chosen, "session")
 
     @app.get(
