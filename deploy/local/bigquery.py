@@ -1,4 +1,4 @@
-"""Starts the BigQuery emulator with five corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
+"""Starts the BigQuery emulator with six corrections: docs/decisions/0009-the-bigquery-emulator-corrected.md.
 
 python -m deploy.local.bigquery start --rest-port 0 --grpc-port 0 --project shopstream-local
 """
@@ -14,6 +14,7 @@ from bqemulator.api.routes import tabledata, tables
 from bqemulator.cli import main
 from bqemulator.domain.events import TableDataChanged
 from bqemulator.grpc_api import write_servicer
+from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
 from bqemulator.versioning.snapshots import SnapshotManager
@@ -65,6 +66,15 @@ def _server_with_threads(**options: Any) -> grpc.aio.Server:  # noqa: ANN401 - a
     return _server(ThreadPoolExecutor(MOST_CONNECTIONS), **options)
 
 
+_set_session = DuckDBEngine._apply_session_pragmas  # noqa: SLF001
+
+
+def _set_session_of_one_thread(self: DuckDBEngine) -> None:
+    """Threads of DuckDB 1.5 race for a window over few rows; the one that comes too late ends the whole database."""
+    _set_session(self)
+    self.execute("SET threads = 1")
+
+
 _patch = tables.patch_table
 
 
@@ -97,6 +107,7 @@ def correct() -> None:
     for route in tables.router.routes:
         if isinstance(route, APIRoute) and route.endpoint is _patch:
             route.endpoint = _patch_with_columns
+    DuckDBEngine._apply_session_pragmas = _set_session_of_one_thread  # type: ignore[method-assign]  # noqa: SLF001
     SnapshotManager.record_change = _tell_without_a_copy  # type: ignore[method-assign]
     write_servicer._table_arrow_schema = _schema_with_nested_fields  # type: ignore[assignment]  # noqa: SLF001
 
