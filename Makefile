@@ -1,11 +1,13 @@
 .DEFAULT_GOAL := help
+# Python keeps what it has compiled; without, each of the many processes of a demo or a test compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test test-long check types dashboard docs golden peers bench-capture bench-collector bench-pipeline bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
+.PHONY: help setup demo test test-long check types dashboard docs golden screenshots peers bench-capture bench-collector bench-pipeline bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +52,9 @@ docs: $(INSTALLED) ## Render the generated pages
 
 golden: $(INSTALLED) ## Rewrite the golden files from today's code; review the diff
 	$(BIN)/python -m pytest tests/golden --rewrite-golden
+
+screenshots: $(INSTALLED) ## Take the pictures of docs/console.md anew; needs Debian's chromium
+	$(BIN)/python -m pytest tests/integration/console/test_browser.py --rewrite-golden
 
 peers: .venv-peers/.installed ## Install the SDKs that capture is measured beside
 

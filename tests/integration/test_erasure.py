@@ -44,6 +44,7 @@ from shopstream.schemas.warehouse import (
     WarehouseTable,
     dataset_id,
 )
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse, address_of
 from tests.integration.servers import REDIS_SERVER
 
@@ -93,16 +94,7 @@ class Place:
 
     def run(self, *arguments: str, user: str = USER) -> subprocess.CompletedProcess[str]:
         """A command of the pipeline that reads the user from its standard input."""
-        command = [str(beside_python("shopstream-pipeline")), "privacy", *arguments]
-        return subprocess.run(
-            command,
-            env={"PATH": os.environ["PATH"], **self.environment},
-            input=user,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run_command("shopstream-pipeline", "privacy", *arguments, environment=self.environment, stdin=user)
 
     def eraser(self) -> Eraser:
         return Eraser(self.warehouse.client, self.settings, storage=self.storage, elsewhere=_erase_at_capture)
@@ -147,13 +139,7 @@ class Place:
     def _ship_copies(self) -> None:
         """To the files and the Redis stream; Pub/Sub is down, so the spool keeps everything."""
         environment = {**self.environment, "PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "CAPTURE_DRAIN_SECONDS": "1"}
-        subprocess.run(
-            [str(beside_python("shopstream-capture")), "drain", "--seconds", "1"],
-            env={"PATH": os.environ["PATH"], **environment},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        run_command("shopstream-capture", "drain", "--seconds", "1", environment=environment)
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
         """Everything there is, place by place."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse
 
 PROGRAMS = Path(sys.executable).parent
@@ -44,13 +45,11 @@ class Place:
         return subprocess.run(command, env=self._environment | settings, timeout=120, check=False).returncode
 
     def drain(self) -> None:
-        command = [str(PROGRAMS / "shopstream-capture"), "drain", "--seconds", "60"]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        done = run_command("shopstream-capture", "drain", "--seconds", "60", environment=self._environment)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def balance(self) -> tuple[int, list[dict[str, Any]]]:
-        command = [str(PROGRAMS / "shopstream-pipeline"), "balance", "--json"]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        done = run_command("shopstream-pipeline", "balance", "--json", environment=self._environment)
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout)
 

@@ -76,6 +76,7 @@ def test_reorders_beat_plain_frequency_on_held_back_baskets(
     assert found.low > 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_probabilities_hold_in_a_later_month(warehouse: "Warehouse", run_table: "Run", load_baskets: "Load") -> None:
     every = baskets(CALIBRATED_HOUSEHOLDS)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shopstream.schemas import ALL_TABLES, ALL_VIEWS
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse
 
 COMMAND = str(Path(sys.executable).parent / "shopstream-pipeline")
@@ -18,14 +18,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_command("shopstream-pipeline", *arguments, environment=environment)
 
 
 def test_applying_twice_changes_nothing(warehouse: Warehouse) -> None:

@@ -1,12 +1,11 @@
 """The command measures the volumes of the warehouse and knows the budget."""
 
 import json
-import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from deploy.local.stack import beside_python
 from shopstream.pipeline.cost import measure
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse
 from tests.integration.pipeline.test_quality import arrive, event
 
@@ -30,11 +29,10 @@ def test_volumes_are_those_of_the_days_asked_for(warehouse: Warehouse) -> None:
 def test_the_command_ends_with_one_over_the_budget(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     arrive(warehouse, event("search", 1, now - timedelta(days=1)))
-    environment = {"PATH": os.environ["PATH"], **warehouse.environment}
+    environment = {**warehouse.environment}
 
     def run(*options: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(beside_python("shopstream-pipeline")), "cost", *options]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return run_command("shopstream-pipeline", "cost", *options, environment=environment)
 
     done = run()
     assert done.returncode == 0, done.stderr

@@ -1,20 +1,18 @@
 """Each rule broken once, against the emulator: found, kept, and told by the exit status."""
 
 import json
-import os
-import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from deploy.local.stack import beside_python
 from shopstream.pipeline.quality import FEWEST_RESULTS, check_quality, rules_in_force
 from shopstream.pipeline.warehouse import insert_rows
 from shopstream.schemas import SettingsError, read_settings
 from shopstream.schemas.quality import RULES
 from shopstream.schemas.quality_result import QualityResult
 from shopstream.schemas.warehouse import raw_table_id
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -133,14 +131,12 @@ def test_a_rule_learns_what_is_usual_from_good_results_only(warehouse: Warehouse
 def test_the_command_ends_with_one_where_a_rule_is_broken(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     arrive(warehouse, *(event("search", n, now - timedelta(minutes=5), intent=None) for n in range(4)))
-    command = [str(beside_python("shopstream-pipeline")), "quality", "check"]
-    environment = {"PATH": os.environ["PATH"], **warehouse.environment}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = run_command("shopstream-pipeline", "quality", "check", environment=warehouse.environment)
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines()[0].split()[0] == "breach"
     assert "required_share.search.intent" in done.stdout
-    fine = [*command, "freshness.search", "--json"]
-    done = subprocess.run(fine, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    fine = ("quality", "check", "freshness.search", "--json")
+    done = run_command("shopstream-pipeline", *fine, environment=warehouse.environment)
     assert done.returncode == 0
     assert json.loads(done.stdout)[0]["verdict"] == "ok"
 

@@ -1,15 +1,13 @@
 """Failed events are found, looked at and sent round again, each once and each with what came of it."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.commands import run_command
 from tests.integration.conftest import Warehouse
 
 GOLDEN = Path(__file__).parents[2] / "golden/interaction/valid.ndjson"
@@ -27,16 +25,7 @@ def another_event(event):
 
 def run(environment: Mapping[str, str], *arguments: str) -> Any:
     """What a command prints as JSON, its exit status under `status`."""
-    path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ["PATH"]]))
-    extra = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "shopstream-pipeline"), *arguments, "--json"],
-        env={**environment, **extra, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_command("shopstream-pipeline", *arguments, "--json", environment=environment)
     assert done.returncode in (0, 1), done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return json.loads(done.stdout) if done.stdout else None
