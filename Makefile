@@ -7,7 +7,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test test-long check types dashboard docs golden screenshots peers bench-capture bench-collector bench-pipeline bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
+.PHONY: help setup demo test test-long check types dashboard docs golden screenshots peers bench-capture bench-collector bench-pipeline bench-console bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +79,10 @@ bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, 
 	$(PYTHON) -m venv .venv-peers-serving
 	.venv-peers-serving/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+bench-console: $(INSTALLED) ## The console's pages on the demo's data, eight minutes; needs Debian's chromium; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.console
+	$(BIN)/python -m benchmarks.results
 
 bench-serving: $(INSTALLED) .venv-peers-serving/.installed ## Features served, beside Feast, ten minutes; needs redis-server; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.serving --feast .venv-peers-serving/bin/python

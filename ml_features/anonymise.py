@@ -5,13 +5,12 @@ from datetime import date
 from typing import Any
 
 from shopstream.schemas import SettingsError
-from shopstream.schemas.features import Query
+from shopstream.schemas.features import ProductQuery, Query
 
 from .settings import FeatureSettings
 
 MOST_SEARCHES = 10
 """Of one user's searches for one query so many are counted: tables/queries/query.sql. It bounds what a user adds."""
-_OF_USERS = ("users", "clicked", "carted", "ordered", "without_results", "abandoned")
 
 Noise = Callable[[int, float], int]
 """An exact count and the scale; gives the count with Laplace noise of that scale."""
@@ -30,26 +29,40 @@ def told_queries(
         ValueError: A group is smaller than AGGREGATES_MINIMUM_USERS, so the statement did not do its part.
         SettingsError: AGGREGATES_EPSILON is set and the library for noise is not installed.
     """
+    most = dict.fromkeys(("users", "clicked", "carted", "ordered", "without_results", "abandoned"), 1)
+    told = _told(rows, most | {"searches": MOST_SEARCHES}, settings, noise)
+    return [Query(**row | {"as_of": as_of}) for row in told]
+
+
+def told_product_queries(
+    rows: Sequence[Mapping[str, Any]], as_of: date, settings: FeatureSettings, noise: Noise | None = None
+) -> list[ProductQuery]:
+    """The same of products by query, where a user changes each count by one.
+
+    Raises:
+        ValueError: As of `told_queries`.
+        SettingsError: As of `told_queries`.
+    """
+    told = _told(rows, dict.fromkeys(("users", "clicked", "carted", "ordered"), 1), settings, noise)
+    return [ProductQuery(**row | {"as_of": as_of}) for row in told]
+
+
+def _told(
+    rows: Sequence[Mapping[str, Any]],
+    most_of_one_user: Mapping[str, int],
+    settings: FeatureSettings,
+    noise: Noise | None,
+) -> list[dict[str, Any]]:
     if small := [row for row in rows if row["users"] < settings.aggregates_minimum_users]:
         raise ValueError(f"{len(small)} groups have fewer than {settings.aggregates_minimum_users} users; none is told")
     epsilon, rounding = settings.aggregates_epsilon, settings.aggregates_rounding
 
-    def told(exact: int, most_of_one_user: int) -> int:
+    def told(exact: int, most: int) -> int:
         if epsilon is not None:
-            exact = (noise or laplace_noise)(exact, most_of_one_user / epsilon)
+            exact = (noise or laplace_noise)(exact, most / epsilon)
         return max(0, (exact + rounding // 2) // rounding * rounding)
 
-    return [
-        Query(
-            as_of=as_of,
-            window_days=row["window_days"],
-            query=row["query"],
-            intent=row["intent"],
-            searches=told(row["searches"], MOST_SEARCHES),
-            **{name: told(row[name], 1) for name in _OF_USERS},
-        )
-        for row in rows
-    ]
+    return [{**row, **{name: told(row[name], most) for name, most in most_of_one_user.items()}} for row in rows]
 
 
 def laplace_noise(exact: int, scale: float) -> int:

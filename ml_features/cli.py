@@ -8,7 +8,7 @@ from shopstream.schemas import SettingsError, Unavailable
 from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 
-from .cli_api import key, lookups, serve
+from .cli_api import audit, key, serve
 from .cli_experiments import experiment
 from .cli_jobs import backfill, check, publish, run, train, training_set_command
 from .cli_parts import as_json_option, settings_in_force, show
@@ -64,7 +64,7 @@ for command in (
     insight,
     experiment,
     serve,
-    lookups,
+    audit,
     key,
 ):
     cli.add_command(command)

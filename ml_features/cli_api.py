@@ -61,26 +61,29 @@ def serve(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("user")
+@click.argument("user", required=False)
 @click.option(
     "--days", default=30, show_default=True, type=click.IntRange(1, LOOKUPS_EXPIRY_DAYS), help="How far back."
 )
+@click.option("--most", default=1000, show_default=True, type=click.IntRange(1), help="So many entries at most.")
 @as_json_option
-def lookups(user: str, days: int, as_json: bool) -> None:
-    """Show who looked up USER through the HTTP API: when, with which key, what, and how it was answered.
+def audit(user: str | None, days: int, most: int, as_json: bool) -> None:
+    """Show who looked up USER, or anybody, and who asked the pipeline for what: when, with which key, what came of it.
 
-    Example: shopstream-features lookups u-4711 --days 7
+    Example: shopstream-features audit u-4711 --days 7
     """
-    from .lookups import lookups_of
+    from .audit import entries
     from .warehouse import connect
 
     settings = settings_in_force()
-    found = lookups_of(connect(settings), settings, user, datetime.now(UTC) - timedelta(days=days))
+    since = datetime.now(UTC) - timedelta(days=days)
+    found = entries(connect(settings), settings, since, user_id=user, most=most)
     show(
         [each.model_dump(mode="json") for each in found],
         as_json,
         lambda: [
-            f"{each.looked_up_at:%Y-%m-%d %H:%M:%S}  {each.status}  {each.key_name:20} {each.role:12} {each.route}"
+            f"{each.happened_at:%Y-%m-%d %H:%M:%S}  {each.key_name:20} {each.role:12} {each.what:12} "
+            f"{each.outcome or '':6} {each.detail or ''} {each.reason or ''}".rstrip()
             for each in found
         ],
     )

@@ -15,7 +15,7 @@ from shopstream.schemas.table import Table
 from shopstream.schemas.warehouse import DECISIONS, QUALITY_RESULTS, WRITTEN_INSIGHTS, dataset_id
 
 from . import model_reorders
-from .anonymise import told_queries
+from .anonymise import told_product_queries, told_queries
 from .catalog import FeatureTable
 from .models import reorder
 from .outlooks import customer_outlooks
@@ -31,6 +31,7 @@ Finish = Callable[[Sequence[Mapping[str, Any]], date, FeatureSettings], Sequence
 FINISHED: Mapping[str, Finish] = {
     "reorder_weights": lambda pairs, as_of, _: reorder.fit(pairs, as_of),
     "queries": told_queries,
+    "product_queries": told_product_queries,
     "customer_outlooks": lambda orders, as_of, _: customer_outlooks(orders, as_of),
 }
 """Tables whose query gives what Python makes the rows of: pairs a model is fitted on, exact counts of users, orders."""

@@ -14,7 +14,9 @@ from shopstream.schemas.environment import shown
 from shopstream.schemas.exit_status import ExitStatus
 from shopstream.schemas.logs import log_json
 
+from .cli_alerts import alerts
 from .cli_failed import failed
+from .cli_instructions import instructions
 from .cli_parts import settings_in_force, show
 from .cli_privacy import privacy
 from .cli_quality import quality
@@ -138,7 +140,9 @@ def tables_apply(as_json: bool) -> None:
     _print_steps(apply_tables(connect(settings), settings), as_json)
 
 
+cli.add_command(alerts)
 cli.add_command(failed)
+cli.add_command(instructions)
 cli.add_command(privacy)
 cli.add_command(quality)
 
@@ -176,8 +180,9 @@ def close_days_command(as_json: bool) -> None:
 
 @cli.command()
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 45), help="So many of the last days.")
+@click.option("--keep", is_flag=True, help="Keep the estimate in the table `cost_estimates`, for the console.")
 @click.option("--json", "as_json", is_flag=True, help="Print the estimate as JSON.")
-def cost(days: int, as_json: bool) -> None:
+def cost(days: int, keep: bool, as_json: bool) -> None:
     """Estimate what a month costs at the volumes of the last days, by service and table, from list prices.
 
     Exit status 1 where that is more than MONTHLY_BUDGET. What people query, and free allowances, are left out.
@@ -186,12 +191,15 @@ def cost(days: int, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from .cost import Prices, estimate, estimate_lines, measure
+    from .cost import Prices, estimate, estimate_lines, keep_estimate, measure
     from .warehouse import connect
 
     settings = settings_in_force()
-    volumes, users = measure(connect(settings), settings, utc_now(), days)
+    client, now = connect(settings), utc_now()
+    volumes, users = measure(client, settings, now, days)
     found = estimate(volumes, users, settings, days, Prices())
+    if keep:
+        keep_estimate(client, settings, found, now)
     totals = {"dollars": found.dollars, "variable_dollars": found.variable_dollars, "budget": settings.monthly_budget}
     show({**asdict(found), **totals}, as_json, lambda: estimate_lines(found, settings.monthly_budget))
     if settings.monthly_budget is not None and found.dollars > settings.monthly_budget:

@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import click
 
-from shopstream.schemas import read_settings
+from shopstream.schemas import Unavailable, read_settings
 
 from .options import PipelineSettings
 
@@ -20,6 +23,27 @@ def settings_in_force() -> PipelineSettings:
         SettingsError: One is missing, misspelt or wrong.
     """
     return read_settings(PipelineSettings, os.environ)
+
+
+def repeat(
+    once: Callable[[], None],
+    pause: timedelta,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Do something again and again, so long after it began, until SIGTERM, which ends the process with 0.
+
+    What passes with time is told, and tried again.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    while True:
+        began = monotonic()
+        try:
+            once()
+        except Unavailable as error:
+            click.echo(f"{error}; trying again", err=True)
+        sleep(max(0.0, pause.total_seconds() - (monotonic() - began)))
 
 
 def show(value: object, as_json: bool, lines: Callable[[], Sequence[str]]) -> None:

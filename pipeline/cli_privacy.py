@@ -49,7 +49,7 @@ def erase_command(user: str, as_json: bool) -> None:
     Example: shopstream-pipeline privacy erase u-4711
     """
     settings = settings_in_force()
-    eraser = _eraser(settings)
+    eraser = eraser_of(settings)
     eraser.request(_user(user), make_event_id(utc_now(), SystemRandom()), utc_now())
     _tell(eraser.run(utc_now()), as_json)
 
@@ -64,7 +64,7 @@ def run_command(as_json: bool) -> None:
     Example: shopstream-pipeline privacy run
     """
     settings = settings_in_force()
-    eraser = _eraser(settings)
+    eraser = eraser_of(settings)
     for user in eraser.returned_users():
         eraser.request(user, make_event_id(utc_now(), SystemRandom()), utc_now())
     _tell(eraser.run(utc_now()), as_json)
@@ -77,7 +77,7 @@ def list_command(as_json: bool) -> None:
 
     Example: shopstream-pipeline privacy list
     """
-    eraser = _eraser(settings_in_force())
+    eraser = eraser_of(settings_in_force())
     requests = eraser.requests()
     show([_shown(each) for each in requests], as_json, lambda: [line for each in requests for line in _lines(each)])
 
@@ -99,7 +99,8 @@ def export_command(user: str) -> None:
         click.echo(json.dumps({"place": place, "row": row}, default=plain))
 
 
-def _eraser(settings: PipelineSettings) -> Eraser:
+def eraser_of(settings: PipelineSettings) -> Eraser:
+    """What erases, by the settings."""
     return Eraser(
         connect(settings),
         settings,

@@ -1,8 +1,9 @@
 """What the job reads from the environment, and the Beam options that follow from it."""
 
+import re
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 
@@ -80,6 +81,22 @@ class PipelineSettings(CloudSettings, RedisSettings):
         description="Bounds that count instead of learned and default ones, apart by commas: "
         "`freshness.search<=30,volume.order>=0.5`.",
     )
+    alert_topic: str | None = Field(
+        None,
+        min_length=3,
+        max_length=255,
+        pattern=r"^[A-Za-z][A-Za-z0-9_.~+%-]*$",
+        description="The topic `alerts` tells; unset for none.",
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        None, description="The http:// or https:// address `alerts` POSTs to; unset for none."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, min_length=16, description="What POSTs of `alerts` are signed with; unset for no signature."
+    )
+    alert_rules_file: str | None = Field(
+        None, min_length=1, description="The rules of `alerts` as JSON; unset for the usual ones."
+    )
     visit_shards: int = Field(
         64,
         ge=1,
@@ -97,6 +114,13 @@ class PipelineSettings(CloudSettings, RedisSettings):
         pattern=r"^[^\s,]*(,[^\s,]+)*$",
         description="Beginnings, apart by commas, of a user_id or source whose events are test traffic.",
     )
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not re.match(r"https?://[^/\s]+", url.get_secret_value()):
+            raise ValueError("must begin with http:// or https://")
+        return url
 
     @property
     def test_prefixes(self) -> tuple[str, ...]:

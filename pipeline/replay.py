@@ -167,7 +167,7 @@ def replay(
         page = FailedFilter(event_ids=tuple(event_ids[start : start + AT_ONCE]), with_replayed=True)
         prepared = [prepare(failure, choice.fix) for failure in list_failed(client, settings, page, AT_ONCE)]
         going = [each for each in prepared if each.line is not None]
-        again = _send_round(going, job, now())
+        again = send_round([each.line for each in going if each.line is not None], job, now())
         outcomes: dict[str, Outcome] = {
             each.event_id: "failed" if each.event_id in again else "stored" for each in going
         }
@@ -180,9 +180,12 @@ def replay(
     return verdicts
 
 
-def _send_round(going: Sequence[Prepared], job: Callable[[beam.PTransform], Job], now: datetime) -> dict[str, str]:
-    """Run the flow over these; why those failed that failed again, by event_id."""
-    lines = [each.line for each in going if each.line is not None]
+def send_round(lines: Sequence[bytes], job: Callable[[beam.PTransform], Job], now: datetime) -> dict[str, str]:
+    """Run the flow over these events; why those failed that failed, by event_id.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
     messages = [
         Delivered(b"\n".join(lines[start : start + LINES_PER_MESSAGE]), Delivery(f"replay-{start}", {}, now))
         for start in range(0, len(lines), LINES_PER_MESSAGE)

@@ -7,13 +7,14 @@ again with the next ones.
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shopstream.schemas.live.hidden_products import HiddenProducts
 from shopstream.schemas.live.live_reorders import LiveReorders
 from shopstream.schemas.live.live_session import LiveSession
 from shopstream.schemas.serving.keys import Keys, Publication, decision_value
@@ -30,6 +31,9 @@ SECONDS = 2.0
 """So long Redis may take for a bundle's rows."""
 MOST_WAITING = 100_000
 """Decisions kept while Redis is away; the oldest go first, and reach readers with the next nightly publication."""
+
+
+LiveRow: TypeAlias = LiveSession | LiveReorders | HiddenProducts
 
 
 class ConsentDecision(msgspec.Struct, frozen=True):
@@ -63,8 +67,18 @@ class LiveServing:
         self._announced: set[str] = set()
         self._waiting: list[ConsentDecision] = []
 
-    def write(self, view: View, rows: Sequence[LiveSession | LiveReorders]) -> bool:
-        """Put each user's row; False where Redis did not take them."""
+    def is_announced(self, view: View) -> bool:
+        """Whether readers look for rows of this view here; True where Redis does not answer."""
+        try:
+            return bool(self._client.hexists(self._keys.published, view.name))
+        except (redis.RedisError, OSError):
+            return True
+
+    def write(self, view: View, rows: Sequence[LiveRow], *, announce: bool = False) -> bool:
+        """Put each user's row; False where Redis did not take them. Readers look here once there was a row.
+
+        With `announce` they do so also without one: who is not here has none.
+        """
         theirs = [row for row in rows if row.user_id is not None]
         begins = self._keys.rows(view.name, LIVE)
 
@@ -74,7 +88,7 @@ class LiveServing:
                 self._set_newer(keys=[f"{begins}{row.user_id}"], args=[value, view.seconds], client=pipeline)
             self._announce(view, pipeline)
 
-        done = not theirs or self._do(put, len(theirs))
+        done = not (theirs or announce) or self._do(put, len(theirs))
         if done:
             self._announced.add(view.name)
         return done

@@ -3,13 +3,17 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from .alert import AlertStep
 from .bigquery_schema import Column, columns_of, contract_hash
+from .cost_estimate import CostEstimate
 from .decision import Decision
 from .environment import CloudSettings
 from .erasure import ErasedNumber, Erasure
 from .events import EVENT_TYPES
 from .failure import FailedEvent
 from .features import FEATURE_TABLES
+from .instruction import Instruction, InstructionOutcome
+from .live.hidden_products import HiddenProducts
 from .live.live_reorders import LiveReorders
 from .live.live_session import LiveSession
 from .lookup import Lookup
@@ -66,6 +70,12 @@ QUALITY_RESULTS = WarehouseTable(
     QualityResult.table, tuple(columns_of(QualityResult)), (QualityResult.__doc__ or "").strip()
 )
 
+ALERTS = WarehouseTable(AlertStep.table, tuple(columns_of(AlertStep)), (AlertStep.__doc__ or "").strip())
+
+COST_ESTIMATES = WarehouseTable(
+    CostEstimate.table, tuple(columns_of(CostEstimate)), (CostEstimate.__doc__ or "").strip()
+)
+
 FEATURES: dict[str, WarehouseTable] = {
     model.table.name: WarehouseTable(model.table, tuple(columns_of(model)), (model.__doc__ or "").strip())
     for model in FEATURE_TABLES
@@ -86,6 +96,16 @@ WRITTEN_INSIGHTS = WarehouseTable(
 
 LOOKUPS = WarehouseTable(Lookup.table, tuple(columns_of(Lookup)), (Lookup.__doc__ or "").strip())
 
+INSTRUCTIONS = WarehouseTable(Instruction.table, tuple(columns_of(Instruction)), (Instruction.__doc__ or "").strip())
+
+INSTRUCTION_OUTCOMES = WarehouseTable(
+    InstructionOutcome.table, tuple(columns_of(InstructionOutcome)), (InstructionOutcome.__doc__ or "").strip()
+)
+
+HIDDEN_PRODUCTS = WarehouseTable(
+    HiddenProducts.table, tuple(columns_of(HiddenProducts)), (HiddenProducts.__doc__ or "").strip()
+)
+
 ALL_TABLES: tuple[WarehouseTable, ...] = (
     *RAW_TABLES.values(),
     *STABLE_TABLES.values(),
@@ -94,12 +114,17 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     ERASURES,
     ERASED_NUMBERS,
     QUALITY_RESULTS,
+    ALERTS,
+    COST_ESTIMATES,
     *FEATURES.values(),
     LIVE_REORDERS,
     LIVE_SESSIONS,
     DECISIONS,
     WRITTEN_INSIGHTS,
     LOOKUPS,
+    INSTRUCTIONS,
+    INSTRUCTION_OUTCOMES,
+    HIDDEN_PRODUCTS,
 )
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from shopstream.ml_features.charts.chart import CHARTS
+from shopstream.ml_features.charts.rows import rows_of_charts
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import connect
 from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.exit_status import ExitStatus
 
-from .charts import CHARTS
 from .page import page
-from .rows import rows_of_charts
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 

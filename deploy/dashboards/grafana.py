@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from .charts import CHARTS, Chart, Kind
+from shopstream.ml_features.charts.chart import CHARTS, Chart, Kind
 
 _PANELS: dict[Kind, str] = {
     "line": "timeseries",

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from .charts import CHARTS, Chart
+from shopstream.ml_features.charts.chart import CHARTS, Chart
 
 Row = Mapping[str, Any]
 

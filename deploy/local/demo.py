@@ -7,17 +7,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from threading import Event
 
 import click
 
 from deploy.dashboards.page import page
-from deploy.dashboards.rows import rows_of_charts
 from shopstream.capture import Capture, CaptureSettings, interaction
+from shopstream.ml_features.api.settings import ApiSettings
+from shopstream.ml_features.charts.rows import rows_of_charts
 from shopstream.ml_features.models.evaluate import Comparison
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.pipeline.options import PipelineSettings
@@ -25,10 +27,11 @@ from shopstream.schemas import SettingsError, Unavailable, read_settings
 from shopstream.schemas.exit_status import ExitStatus
 
 from .complete_journey import Basket, baskets, catalogue, hold_back_last
-from .features import best_customers, make_features, recall_at_10
+from .console import console
+from .features import best_customers, look_after, make_features, recall_at_10
 from .insight import print_insight, search_insight
 from .progress import Progress
-from .report import print_customers, print_summary
+from .report import print_console, print_customers, print_summary
 from .simulation import catalogue_events, events_of
 from .stack import PROJECT, LocalStack, StackError
 from .walk import Walk, Walked
@@ -70,8 +73,11 @@ class Input:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where everything is kept; emptied at the start.",
 )
+@click.option("--serve", is_flag=True, help="Keep everything running, with the console, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else.")
-def demo(*, households: int, days: int, seed: int, file: Path | None, directory: Path, as_json: bool) -> int:
+def demo(
+    *, households: int, days: int, seed: int, file: Path | None, directory: Path, serve: bool, as_json: bool
+) -> int:
     """Run the whole pipeline on real grocery orders, or on your own events.
 
     Orders are those of real households (Complete Journey); the searches and clicks before them are simulated.
@@ -81,7 +87,12 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
     started = time.monotonic()
     out = sys.stderr if as_json else sys.stdout
     progress = Progress(_STEPS, out)
-    for settings in (CaptureSettings, PipelineSettings, FeatureSettings):  # Before anything is emptied or started.
+    for settings in (
+        CaptureSettings,
+        PipelineSettings,
+        FeatureSettings,
+        ApiSettings,
+    ):  # Before anything is emptied or started.
         read_settings(settings, {"GOOGLE_CLOUD_PROJECT": PROJECT, **os.environ, "CAPTURE_SPOOL_DIRECTORY": "spool"})
     _empty(directory)
     with _stack(progress, directory) as stack:
@@ -101,19 +112,26 @@ def demo(*, households: int, days: int, seed: int, file: Path | None, directory:
             customers = best_customers(walk.client, features, as_of, datetime.now(UTC)) if as_of else []
             insight = search_insight(walk.client, features, as_of) if as_of else None
             if as_of:
+                progress.show("quality and cost")
+                look_after(walk.client, walk.settings, datetime.now(UTC))
                 progress.show("dashboard")
                 first_day = as_of - timedelta(days=features.aggregates_window_days - 1)
                 charts = rows_of_charts(walk.client, features, first_day, as_of)
                 (directory / "dashboard.html").write_text(page(charts, first_day, as_of), encoding="utf-8")
             recall = recall_at_10(walk.client, features, as_of, given.held_back) if as_of and given.held_back else None
-    print_customers(customers, out, searches_are="searches" if file else "simulated searches")
-    if insight is not None:
-        print_insight(insight, out)
-    summary = _summary(given, walked, recall, as_of, time.monotonic() - started)
-    (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    print_summary(summary, walked, directory, out)
-    if as_json:
-        click.echo(json.dumps(summary))
+            with console(directory, walk.environment) as address:
+                print_customers(customers, out, searches_are="searches" if file else "simulated searches")
+                if insight is not None:
+                    print_insight(insight, out)
+                summary = _summary(given, walked, recall, as_of, time.monotonic() - started)
+                (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+                print_summary(summary, walked, directory, out)
+                print_console(address, out, is_kept=serve)
+                if as_json:
+                    click.echo(json.dumps(summary))
+                if serve:
+                    with suppress(KeyboardInterrupt):
+                        Event().wait()
     return ExitStatus.FOUND if walked.lost else 0
 
 

@@ -19,6 +19,9 @@ from shopstream.ml_features.serving.publish import publish_views
 from shopstream.ml_features.serving.store import FeatureStore, patient_store
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import Parameter, ask
+from shopstream.pipeline.cost import Prices, estimate, keep_estimate, measure
+from shopstream.pipeline.options import PipelineSettings
+from shopstream.pipeline.quality import check_quality
 from shopstream.schemas.decision import Decision
 from shopstream.schemas.live.reorders import HORIZON_DAYS
 from shopstream.schemas.serving.served import ServedProfile
@@ -28,6 +31,7 @@ from .complete_journey import Basket
 from .simulation import user_id
 
 _K = 10
+_COST_DAYS = 7
 _REORDERS_SHOWN = 3
 _RECOMMENDED = 8
 _BY_ARRIVAL = ("consent_record", "purchases")
@@ -88,6 +92,13 @@ def make_features(
             for done in publish_views(client, settings, NIGHTLY, as_of, lambda: now):
                 show(f"{done.view} to Redis")
     return as_of
+
+
+def look_after(client: bigquery.Client, settings: PipelineSettings, now: datetime) -> None:
+    """What an operator's hourly and daily commands do: look at the rules of good data, and keep what a month costs."""
+    check_quality(client, settings, (), now)
+    volumes, users = measure(client, settings, now, _COST_DAYS)
+    keep_estimate(client, settings, estimate(volumes, users, settings, _COST_DAYS, Prices()), now)
 
 
 def best_customers(client: bigquery.Client, settings: FeatureSettings, as_of: date, now: datetime) -> list[Customer]:

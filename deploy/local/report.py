@@ -87,6 +87,15 @@ def print_summary(summary: Mapping[str, object], walked: Walked, directory: Path
     print(f"   {summary['seconds']} s; everything is in {directory}, figures in {directory / 'summary.json'}", file=out)
 
 
+def print_console(address: str, out: TextIO, *, is_kept: bool) -> None:
+    """Where the console is, and how to keep it."""
+    print(f"   console, read-only: {address}", file=out)
+    if is_kept:
+        print("   Ctrl-C stops everything", file=out, flush=True)
+    else:
+        print('   it stops with the demo; make demo ARGS="--serve" keeps it open', file=out)
+
+
 def _explained(name: str, walked: Walked) -> str:
     parts = {"stored": walked.tally.stored, "failed": walked.tally.failed}.get(name, {})
     shown = ", ".join(f"{kind} {count:,}" for kind, count in sorted(parts.items()) if count)

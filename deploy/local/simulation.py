@@ -1,14 +1,17 @@
 """Events of a shop that had sold these baskets: real orders, and the searches and clicks that might have led to them.
 
-The orders are real (Complete Journey). Searches and interactions are simulated, from a seed, and carry the source
-`simulated`; everything is marked imported, because it is history.
+The orders are real (Complete Journey), and so are names and prices. Searches, interactions and ratings are simulated,
+from a seed, and what holds any of them carries the source `simulated`; everything is marked imported, for it is
+history.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
+from statistics import median_low
 from typing import Any, Literal
 
 from shopstream.capture import interaction, item, order, search
@@ -54,21 +57,28 @@ def user_id(basket: Basket) -> str:
 
 def catalogue_events(baskets: Iterable[Basket], catalogue: Mapping[str, CatalogueEntry], seed: int) -> Iterator[Fields]:
     """A product event for each product bought at least FEWEST_PURCHASES times, before anything else happens."""
-    bought = Counter(line.product_id for basket in baskets for line in basket.lines)
+    prices: defaultdict[str, list[Decimal]] = defaultdict(list)
+    for basket in baskets:
+        for line in basket.lines:
+            prices[line.product_id].append(line.unit_price)
     random = Random(f"shopstream/catalogue/{seed}")  # noqa: S311 - a simulation
-    for product_id, count in sorted(bought.items()):
+    for product_id, paid in sorted(prices.items()):
         entry = catalogue.get(product_id)
-        if entry is not None and count >= FEWEST_PURCHASES:
+        if entry is not None and len(paid) >= FEWEST_PURCHASES:
             yield {
                 "event_type": "product",
                 "event_id": make_event_id(FIRST_MOMENT, random),
                 "occurred_at": FIRST_MOMENT,
-                "source": REAL_SOURCE,
+                "source": SIMULATED_SOURCE,
                 "imported": True,
                 "product_id": product_id,
                 "name": entry.name,
                 "category": entry.category,
                 "brand": entry.brand,
+                "price": median_low(paid),
+                "currency": CURRENCY,
+                "rating": round(random.triangular(2.0, 5.0, 4.4), 1),
+                "rating_count": int(random.lognormvariate(2.5, 1.2)),
             }
 
 

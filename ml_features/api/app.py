@@ -11,6 +11,7 @@ from shopstream.schemas.http.answers import Answer, Refusal, refusal_by_status, 
 from shopstream.schemas.http.front_desk import FrontDesk
 from shopstream.schemas.serving.views import WEIGHTS
 
+from ..console.app import add_console
 from .answers import refused
 from .decisions import add_decision_routes
 from .desk import Desk
@@ -39,9 +40,11 @@ class ServingApi(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False},
         )
         self._desk, self._new_id = desk, new_id
-        self.router.route_class = route_class(desk)
+        self.router.route_class = route_class(desk.enter, refused)
         for add_routes in (add_user_routes, add_product_routes, add_decision_routes, _add_probes):
             add_routes(self, desk)
+        if desk.api.console_enabled:
+            add_console(self, desk)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The front desk before the router, and nothing between them but what the router refuses."""

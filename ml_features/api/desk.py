@@ -24,7 +24,7 @@ from ..clock import Clock
 from ..decisions.recommender import Recommender
 from ..reader import AsyncFeatures
 from ..serving.answer import Answer
-from ..serving.store import AsyncFeatureStore
+from ..serving.store import AsyncFeatureStore, FeatureStore
 from ..settings import FeatureSettings
 from ..warehouse import Refused
 from .answers import unavailable
@@ -49,6 +49,8 @@ class Desk:
     keys: KeyRing
     limits: RateLimits
     store: AsyncFeatureStore
+    patient_store: FeatureStore
+    """The same for threads of the console, which would rather wait than have nothing."""
     features: AsyncFeatures
     recommender: Recommender
     client: bigquery.Client
@@ -59,13 +61,21 @@ class Desk:
     """Runs what waits for the warehouse."""
 
     def enter(self, request: Request, role: ApiRole) -> None:
-        """Let the request in: its key has this role, and asks not too often.
+        """Let the request in: the key in its headers has this role, and asks not too often.
+
+        Raises:
+            Refusal: 401, 403 or 429.
+        """
+        self.admit(request, presented_in_headers(request) or "", role)
+
+    def admit(self, request: Request, presented: str, role: ApiRole) -> ApiKey:
+        """Let the request in with this key.
 
         Raises:
             Refusal: 401, 403 or 429.
         """
         visit = Visit.of(request)
-        key = self.keys.find(presented_in_headers(request) or "")
+        key = self.keys.find(presented)
         if key is None:
             raise Refusal(
                 401,
@@ -81,6 +91,7 @@ class Desk:
         if not key.may(role):
             raise Refusal(403, "forbidden", f"this key may not do this: its role is {key.role}, needed is {role}")
         visit.level = logging.DEBUG
+        return key
 
     def spend(self, request: Request, requests: int) -> None:
         """Count so many requests against the rate of the request's key.

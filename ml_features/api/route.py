@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inspect import Parameter, signature
 from typing import Any, NotRequired, get_args, get_origin
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
@@ -16,9 +16,6 @@ from typing_extensions import TypedDict
 
 from shopstream.schemas.http.answers import Refusal
 from shopstream.schemas.lookup import ApiRole
-
-from .answers import refused
-from .desk import Desk
 
 ROLE = "x-role"
 """The key in `openapi_extra` by which a route says what role it needs."""
@@ -31,8 +28,14 @@ def needs(role: ApiRole, **extra: object) -> dict[str, object]:
     return {ROLE: role, **extra}
 
 
-def route_class(desk: Desk) -> type[APIRoute]:
-    """Routes that let in whom the desk lets in; those without a role are open to everybody."""
+Enter = Callable[[Request, ApiRole], None]
+"""Lets a request in whose key has the role; raises Refusal."""
+Refuse = Callable[[Request, Refusal], Response]
+"""What a refusal is answered with."""
+
+
+def route_class(enter: Enter, refuse: Refuse) -> type[APIRoute]:
+    """Routes that let in whom `enter` lets in; those without a role are open to everybody."""
 
     class DeskRoute(APIRoute):
         def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's own
@@ -44,10 +47,10 @@ def route_class(desk: Desk) -> type[APIRoute]:
                 request = Request(scope, receive, send)
                 try:
                     if role is not None:
-                        desk.enter(request, role)
+                        enter(request, role)
                     response = await endpoint(request, **read(request))
                 except Refusal as refusal:
-                    response = refused(request, refusal)
+                    response = refuse(request, refusal)
                 await response(scope, receive, send)
 
             self.app = answer

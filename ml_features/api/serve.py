@@ -13,7 +13,7 @@ from shopstream.schemas.warehouse import DECISIONS, LOOKUPS
 from ..clock import SYSTEM_CLOCK, Clock
 from ..decisions.recommender import Recommender
 from ..reader import AsyncFeatures
-from ..serving.store import AsyncFeatureStore, FeatureStore
+from ..serving.store import AsyncFeatureStore, FeatureStore, patient_store
 from ..settings import FeatureSettings
 from ..warehouse import connect
 from .app import ServingApi
@@ -53,6 +53,7 @@ def serving_app(
             keys=keys,
             limits=RateLimits("requests", api.requests_per_second, api.burst_requests, clock.monotonic),
             store=store,
+            patient_store=stack.enter_context(patient_store(client, settings)),
             features=AsyncFeatures(store, settings),
             recommender=Recommender(
                 stack.enter_context(FeatureStore(client, settings, clock)),

@@ -34,6 +34,10 @@ class ApiSettings(Settings):
         description="How long a request waits for what only the warehouse knows: histories and decisions.",
     )
     audit_enabled: bool = Field(True, description="Whether each look-up of a user is kept in the table `lookups`.")
+    console_enabled: bool = Field(True, description="Whether the console is served too, at /console.")
+    experiments_file: str | None = Field(
+        None, min_length=1, description="The experiments the console reports on, as JSON; unset for none."
+    )
     idle_seconds: int = Field(60, ge=1, description="A connection without a request is closed after this time.")
     stop_seconds: int = Field(10, ge=0, description="How long requests under way may still take after SIGTERM.")
 

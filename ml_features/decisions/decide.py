@@ -49,9 +49,9 @@ class Decided:
 def decide(facts: Facts) -> Decided:
     """The first k products by these rules.
 
-    Nothing that is in the cart or not available. What the user bought before and what is new go by the chance of
-    buying it; of a next basket a tenth at least is new, three tenths for who likes that; new products of one category
-    are three tenths of a list at most; where too few are left, what sells fills up. Who does not allow
+    Nothing that is in the cart, hidden from the user or not available. What the user bought before and what is new go
+    by the chance of buying it; of a next basket a tenth at least is new, three tenths for who likes that; new products
+    of one category are three tenths of a list at most; where too few are left, what sells fills up. Who does not allow
     personalization is shown what sells.
     """
     applied: Counter[str] = Counter()
@@ -125,10 +125,12 @@ def _with_cart(facts: Facts) -> Iterator[Considered]:
 
 
 def _allowed(considered: Iterable[Considered], facts: Facts, applied: Counter[str]) -> Iterator[Considered]:
-    """What is not in the cart and can be bought."""
+    """What is not in the cart, not hidden from the user, and can be bought."""
     for each in considered:
         if each.product_id in facts.cart:
             applied["in_cart"] += 1
+        elif each.product_id in facts.hidden:
+            applied["hidden"] += 1
         elif each.product_id in facts.unavailable:
             applied["unavailable"] += 1
         else:

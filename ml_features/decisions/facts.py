@@ -91,6 +91,8 @@ class Facts(Fact):
     popular: tuple[Popular, ...] = ()
     goes_with: tuple[GoesWith, ...] = ()
     cart: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    """Products that somebody took out of the user's lists."""
     unavailable: tuple[str, ...] = ()
     """Of the products above, those that may not be recommended at present."""
     unanswered: tuple[str, ...] = ()

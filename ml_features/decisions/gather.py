@@ -12,6 +12,7 @@ from shopstream.schemas.serving.views import (
     AFFINITIES,
     CONSENTS,
     EXPLORATIONS,
+    HIDDEN_PRODUCTS,
     LIVE_SESSIONS,
     MOST_REORDERS,
     PERSONAS,
@@ -64,6 +65,8 @@ class Gathering:
         if cart is None:
             session = self._heard(LIVE_SESSIONS, self._features.session(user_id)).row
             cart = () if session is None else [line.product_id for line in session.cart]
+        hidden = self._heard(HIDDEN_PRODUCTS, self._store.get(HIDDEN_PRODUCTS, user_id)).row
+        facts = facts.model_copy(update={"hidden": () if hidden is None else hidden.product_ids})
         if facts.kind == "goes_with_cart":
             of_cart = self._store.get_many(AFFINITIES, cart).values()
             pairs = [row for each in of_cart for row in self._heard(AFFINITIES, each).rows if row.orders]
@@ -92,7 +95,7 @@ class Gathering:
                 "model_version": model_version,
                 "persona": told_persona(self._heard(PERSONAS, self._store.get(PERSONAS, user_id)).rows),
                 "weights": weights,
-                "bought": tuple(_bought(each, weights) for each in served.rows if each.purchases),
+                "bought": tuple(bought_of(each, weights) for each in served.rows if each.purchases),
                 "new": tuple(_new(served.rows, explored.rows, shelf)),
                 "cart": tuple(cart),
                 "unavailable": shelf.unavailable,
@@ -146,7 +149,8 @@ def _considered(k: int) -> int:
     return max(CONSIDERED_FOR_EACH * k, CONSIDERED_AT_LEAST)
 
 
-def _bought(reorder: Predicted, weights: Mapping[str, float]) -> Bought:
+def bought_of(reorder: Predicted, weights: Mapping[str, float]) -> Bought:
+    """What is known of a product the user bought; without weights by the chance they gave."""
     known = Bought(
         product_id=reorder.product_id,
         category=reorder.category,

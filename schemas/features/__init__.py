@@ -9,7 +9,9 @@ from .persona import Persona, PersonaName
 from .product_affinity import ProductAffinity
 from .product_day import ProductDay
 from .product_popularity import ProductPopularity
+from .product_query import ProductQuery
 from .product_rhythm import ProductRhythm
+from .product_score import ProductScore
 from .profile import ChannelConversion, Profile
 from .purchase import Purchase
 from .query import Query
@@ -35,8 +37,10 @@ Feature: TypeAlias = (
     | SearchOutcome
     | Session
     | ProductDay
+    | ProductScore
     | SearchPosition
     | Query
+    | ProductQuery
 )
 
 FEATURE_TABLES: tuple[type[Feature], ...] = (
@@ -55,8 +59,10 @@ FEATURE_TABLES: tuple[type[Feature], ...] = (
     SearchOutcome,
     Session,
     ProductDay,
+    ProductScore,
     SearchPosition,
     Query,
+    ProductQuery,
 )
 """Every feature table, each after those its query reads."""
 
@@ -75,7 +81,9 @@ __all__ = [
     "ProductDay",
     "ProductPopularity",
     "ProductPrediction",
+    "ProductQuery",
     "ProductRhythm",
+    "ProductScore",
     "Profile",
     "Purchase",
     "Query",

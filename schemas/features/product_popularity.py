@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ..envelope import Record, UtcDatetime
 from ..identifiers import Opaque
-from ..quantities import Currency, Money
+from ..quantities import Count, Currency, Money
 from ..table import Dataset, Table
 
 PRODUCT_POPULARITY_EXPIRY_DAYS = 90
@@ -25,6 +25,8 @@ class ProductPopularity(Record):
     brand: Opaque | None = Field(None, description="Its brand in the catalogue, or in the latest order that names one.")
     price: Money | None = Field(None, description="Price of one unit of sale in the catalogue, in `currency`.")
     currency: Currency | None = Field(None, description="ISO 4217 code of price.")
+    rating: float | None = Field(None, ge=0, le=5, description="Mean rating in the catalogue, 0 to 5.")
+    rating_count: Count | None = Field(None, description="Number of ratings behind it.")
     availability: Literal["in_stock", "out_of_stock", "backorder", "preorder", "discontinued"] | None = Field(
         None, description="What the catalogue said last, however long ago; null where it never said anything."
     )

@@ -22,6 +22,7 @@ from ..features import (
     Reorder,
     ReorderWeight,
 )
+from ..live.hidden_products import HiddenProducts
 from ..live.live_reorders import LiveReorders
 from ..live.live_session import LiveSession
 from .consent_state import ConsentState
@@ -38,6 +39,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ConsentState,
     LiveSession,
     LiveReorders,
+    HiddenProducts,
 )
 LEFT_OUT = ("as_of", "user_id")
 """Columns that are the same in every row of an answer, which says them once, or by which it was asked for."""

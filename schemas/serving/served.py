@@ -162,6 +162,8 @@ class ServedProductPopularity(msgspec.Struct, array_like=True, frozen=True, gc=F
     brand: str | None
     price: Decimal | None
     currency: str | None
+    rating: float | None
+    rating_count: int | None
     availability: Literal["in_stock", "out_of_stock", "backorder", "preorder", "discontinued"] | None
     listed_at: datetime | None
     available: bool
@@ -233,3 +235,11 @@ class ServedLiveReorders(msgspec.Struct, array_like=True, frozen=True, gc=False)
     computed_at: datetime
     ordered_at: datetime
     reorders: tuple[ServedReorder, ...]
+
+
+class ServedHiddenProducts(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The products that are not recommended to a user; of several rows of a user the latest counts."""
+
+    computed_at: datetime
+    asked_at: datetime
+    product_ids: tuple[str, ...]

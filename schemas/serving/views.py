@@ -20,6 +20,7 @@ from ..features import (
     Reorder,
     ReorderWeight,
 )
+from ..live.hidden_products import HIDDEN_PRODUCTS_EXPIRY_DAYS, HiddenProducts
 from ..live.live_reorders import LIVE_EXPIRY_DAYS, LiveReorders
 from ..live.live_session import LiveSession
 from ..table import PURPOSES, Purpose, Table
@@ -28,6 +29,7 @@ from .keys import moment
 from .served import (
     ServedConsentState,
     ServedExploration,
+    ServedHiddenProducts,
     ServedLiveReorders,
     ServedLiveSession,
     ServedModelReorder,
@@ -149,4 +151,13 @@ LIVE_REORDERS = ServedView(
     seconds=LIVE_EXPIRY_DAYS * 86400,
     live=True,
 )
-SERVED = (*NIGHTLY, LIVE_SESSIONS, LIVE_REORDERS)
+HIDDEN_PRODUCTS = ServedView(
+    "hidden_products",
+    HiddenProducts,
+    ServedHiddenProducts,
+    "user_id",
+    order_by=("asked_at", "computed_at"),
+    seconds=HIDDEN_PRODUCTS_EXPIRY_DAYS * 86400,
+    live=True,
+)
+SERVED = (*NIGHTLY, LIVE_SESSIONS, LIVE_REORDERS, HIDDEN_PRODUCTS)

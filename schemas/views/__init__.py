@@ -1,8 +1,30 @@
 """Every view there is, derived from the tables or written in a file of its own."""
 
 from ..table import Dataset
-from ..warehouse import DECISIONS, FEATURES, LIVE_REORDERS, LIVE_SESSIONS, QUALITY_RESULTS, RAW_TABLES, WRITTEN_INSIGHTS
-from .events import FAILED_VIEW, FIRST_ARRIVED, FRESHNESS_VIEW, as_it_is, event_view, failed_view, freshness
+from ..warehouse import (
+    ALERTS,
+    COST_ESTIMATES,
+    DECISIONS,
+    FEATURES,
+    HIDDEN_PRODUCTS,
+    LIVE_REORDERS,
+    LIVE_SESSIONS,
+    QUALITY_RESULTS,
+    RAW_TABLES,
+    WRITTEN_INSIGHTS,
+)
+from .arrivals import ARRIVALS_VIEW, arrivals
+from .events import (
+    FAILED_VIEW,
+    FIRST_ARRIVED,
+    FRESHNESS_VIEW,
+    OPEN_FAILURES_VIEW,
+    as_it_is,
+    event_view,
+    failed_view,
+    freshness,
+    open_failures,
+)
 from .exports import SHAPES
 from .files import view_in_file
 from .ledger import BALANCE_VIEW, MINUTES_VIEW, balance, minutes
@@ -31,12 +53,16 @@ EXPORTS: tuple[View, ...] = tuple(shape.view() for shape in SHAPES)
 ALL_VIEWS: tuple[View, ...] = (
     *EVENT_VIEWS.values(),
     failed_view(),
+    open_failures(),
     view_in_file("consent_periods"),
     view_in_file("consent_states"),
     as_it_is(QUALITY_RESULTS),
+    as_it_is(ALERTS),
+    as_it_is(COST_ESTIMATES),
     *(as_it_is(table) for table in FEATURES.values() if table.table.dataset is not Dataset.PRIVACY),
     as_it_is(LIVE_REORDERS),
     as_it_is(LIVE_SESSIONS),
+    as_it_is(HIDDEN_PRODUCTS),
     as_it_is(DECISIONS),
     as_it_is(WRITTEN_INSIGHTS),
     *PEOPLES_VIEWS,
@@ -44,11 +70,13 @@ ALL_VIEWS: tuple[View, ...] = (
     balance(),
     minutes(),
     freshness(),
+    arrivals(),
 )
 """Every view, each after those it reads."""
 
 __all__ = [
     "ALL_VIEWS",
+    "ARRIVALS_VIEW",
     "BALANCE_VIEW",
     "EVENT_VIEWS",
     "EXPORTS",
@@ -56,6 +84,7 @@ __all__ = [
     "FIRST_ARRIVED",
     "FRESHNESS_VIEW",
     "MINUTES_VIEW",
+    "OPEN_FAILURES_VIEW",
     "PEOPLES_VIEWS",
     "View",
 ]

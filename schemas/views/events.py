@@ -5,6 +5,7 @@ from ..warehouse import ERASURES, FAILED_TABLE, RAW_TABLES, REPLAYS, WarehouseTa
 from .view import View
 
 FAILED_VIEW = f"{FAILED_TABLE.table.name}_once"
+OPEN_FAILURES_VIEW = "open_failures"
 FRESHNESS_VIEW = "freshness"
 
 FIRST_ARRIVED = "PARTITION BY event_id ORDER BY received_at, ingested_at"
@@ -53,6 +54,23 @@ LEFT JOIN (
   SELECT event_id, replayed_at, outcome FROM {replays} WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY replayed_at DESC) = 1
 ) AS replays ON replays.event_id = failures.event_id""",  # noqa: S608 - names from our own list
+    )
+
+
+def open_failures() -> View:
+    """What failed and waits for a fix, without a word of what it was."""
+    return View(
+        OPEN_FAILURES_VIEW,
+        Dataset.VIEWS,
+        "A stage, a reason and a field, and how many events of the last 30 days failed so and were not replayed and "
+        "stored since. Says nothing of the events themselves.",
+        f"""SELECT
+  stage, reason, field, COUNT(*) AS events, MIN(failed_at) AS first_at, MAX(failed_at) AS last_at
+FROM `{{dataset}}{Dataset.FAILED}.{FAILED_VIEW}`
+WHERE
+  received_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 30 DAY)
+  AND COALESCE(replay_outcome, '') != 'stored'
+GROUP BY stage, reason, field""",  # noqa: S608 - names from our own list
     )
 
 

@@ -8,8 +8,25 @@ import pytest
 from shopstream.schemas import ALL_TABLES, ALL_VIEWS, EVENT_TYPES
 from shopstream.schemas.bigquery_schema import Column
 from shopstream.schemas.table import Dataset
-from shopstream.schemas.views import BALANCE_VIEW, EXPORTS, FRESHNESS_VIEW, MINUTES_VIEW, PEOPLES_VIEWS
-from shopstream.schemas.warehouse import ERASED_NUMBERS, ERASURES, LOOKUPS, RAW_TABLES, REPLAYS, WarehouseTable
+from shopstream.schemas.views import (
+    ARRIVALS_VIEW,
+    BALANCE_VIEW,
+    EXPORTS,
+    FRESHNESS_VIEW,
+    MINUTES_VIEW,
+    OPEN_FAILURES_VIEW,
+    PEOPLES_VIEWS,
+)
+from shopstream.schemas.warehouse import (
+    ERASED_NUMBERS,
+    ERASURES,
+    INSTRUCTION_OUTCOMES,
+    INSTRUCTIONS,
+    LOOKUPS,
+    RAW_TABLES,
+    REPLAYS,
+    WarehouseTable,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,8 +70,17 @@ def test_an_event_type_is_a_file_and_a_file_is_an_event_type() -> None:
 def test_people_can_query_every_table_through_a_view() -> None:
     viewed = {view.name.removesuffix("_once") for view in ALL_VIEWS}
     # Replays are seen beside the failed events they are of, the record of consent in its periods, erased numbers in the
-    # ledger; requests to erase are seen by `privacy list`, look-ups by `shopstream-features lookups`.
-    elsewhere = {each.table.name for each in (REPLAYS, ERASURES, ERASED_NUMBERS, LOOKUPS)} | {"consent_record"}
-    of_many = {BALANCE_VIEW, MINUTES_VIEW, FRESHNESS_VIEW, "consent_periods", "consent_states"}
+    # ledger; requests to erase are seen by `privacy list`, look-ups and instructions by `shopstream-features audit`.
+    audited = (LOOKUPS, INSTRUCTIONS, INSTRUCTION_OUTCOMES)
+    elsewhere = {each.table.name for each in (REPLAYS, ERASURES, ERASED_NUMBERS, *audited)} | {"consent_record"}
+    of_many = {
+        ARRIVALS_VIEW,
+        OPEN_FAILURES_VIEW,
+        BALANCE_VIEW,
+        MINUTES_VIEW,
+        FRESHNESS_VIEW,
+        "consent_periods",
+        "consent_states",
+    }
     of_many |= {view.name for view in (*PEOPLES_VIEWS, *EXPORTS)}
     assert viewed == {table.table.name for table in ALL_TABLES} - elsewhere | of_many

@@ -51,6 +51,8 @@ said AS (
     brand,
     price,
     currency,
+    rating,
+    rating_count,
     availability,
     occurred_at AS listed_at
   FROM products
@@ -59,7 +61,7 @@ said AS (
     AND IF(imported, occurred_at, received_at) < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
     AND occurred_at < TIMESTAMP(DATE_ADD(@as_of, INTERVAL 1 DAY))
   UNION ALL
-  SELECT product_id, name, category, brand, price, currency, availability, listed_at
+  SELECT product_id, name, category, brand, price, currency, rating, rating_count, availability, listed_at
   FROM product_popularity
   WHERE
     as_of BETWEEN DATE_SUB(@as_of, INTERVAL 7 DAY) AND DATE_SUB(@as_of, INTERVAL 1 DAY)
@@ -81,6 +83,8 @@ known AS (
     IFNULL(listed.brand, sold.brand) AS brand,
     listed.price,
     listed.currency,
+    listed.rating,
+    listed.rating_count,
     listed.availability,
     listed.listed_at,
     IFNULL(listed.availability NOT IN ('out_of_stock', 'discontinued'), TRUE) AS available,
@@ -108,6 +112,8 @@ SELECT
   brand,
   price,
   currency,
+  rating,
+  rating_count,
   availability,
   listed_at,
   available,

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[3]
@@ -59,10 +60,11 @@ def test_the_demo_tells_every_events_fate_and_stops_what_it_started(tmp_path: Pa
     assert done.stdout.count("next basket, and why (persona ") == 3
     assert "times in the last year, every" in done.stdout
     assert "simulated" in done.stdout
+    assert re.search(r"console, read-only: http://127.0.0.1:\d+/console#pk_\S+\n +it stops with the demo", done.stdout)
     assert processes_in(directory) == []
 
 
-def test_ones_own_events_go_the_same_way(tmp_path: Path) -> None:
+def test_ones_own_events_go_the_same_way_and_the_console_stays_until_it_is_stopped(tmp_path: Path) -> None:
     good = {
         "event_type": "order",
         "order_id": "o-1",
@@ -76,9 +78,21 @@ def test_ones_own_events_go_the_same_way(tmp_path: Path) -> None:
     bad = [b"{", b"\xff", b'{"event_type": "serach"}', json.dumps(good | {"currency": "x" * 10_000_000}).encode()]
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join([*lines, *bad, b""]))
-    done = run("--input", str(file), "--json", "--directory", str(tmp_path / "demo"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = json.loads(done.stdout)
+    directory = tmp_path / "demo"
+    arguments = ("--input", str(file), "--json", "--serve", "--directory", str(directory))
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=said, text=True
+        )
+    assert process.stdout is not None
+    summary = json.loads(process.stdout.readline() or (tmp_path / "said").read_text())
+    printed = (tmp_path / "said").read_text()
+    (address, key) = re.findall(r"console, read-only: (http://\S+/console)#(pk_\S+)", printed)[0]
+    page = httpx.get(address, headers={"Cookie": f"shopstream_console={key}"}, timeout=30)
+    assert (page.status_code, "Failures by reason" in page.text) == (200, True)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert processes_in(directory) == []
     assert (summary["captured"], summary["stored"], summary["failed"], summary["lost"]) == (9, 5, 4, 0)
     assert summary["failed_by_reason"] == {
         "malformed_json": 1,
@@ -88,8 +102,7 @@ def test_ones_own_events_go_the_same_way(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_demo_leaves_nothing_running(tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     process = subprocess.Popen(
         [*COMMAND, "--directory", str(directory)],
@@ -103,7 +116,7 @@ def test_a_stopped_demo_leaves_nothing_running(tmp_path: Path, signum: signal.Si
     for line in process.stdout:
         if "Streaming job" in line:
             break
-    process.send_signal(signum)
+    process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 130, rest
     assert "Traceback" not in rest

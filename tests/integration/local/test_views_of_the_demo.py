@@ -11,9 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.dashboards.charts import CHARTS
 from deploy.dashboards.page import page
-from deploy.dashboards.rows import rows_of_charts
 from deploy.local.complete_journey import baskets, hold_back_last
 from deploy.local.features import make_features
 from deploy.local.insight import search_insight
@@ -21,6 +19,8 @@ from deploy.local.simulation import events_of
 from deploy.local.stack import LocalStack
 from deploy.local.walk import Walk
 from shopstream.capture import Capture
+from shopstream.ml_features.charts.chart import CHARTS
+from shopstream.ml_features.charts.rows import rows_of_charts
 from shopstream.ml_features.parameters import last_window_end
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import ask

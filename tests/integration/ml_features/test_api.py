@@ -21,8 +21,8 @@ from deploy.local.stack import LocalStack
 from shopstream.ml_features.api.keys import new_key
 from shopstream.ml_features.api.serve import serving_app
 from shopstream.ml_features.api.settings import ApiSettings
+from shopstream.ml_features.audit import entries
 from shopstream.ml_features.clock import Clock
-from shopstream.ml_features.lookups import lookups_of
 from shopstream.ml_features.serving.publish import Publisher, view_batches
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import load_rows
@@ -409,11 +409,12 @@ def test_who_looked_up_whom_is_kept_whatever_was_answered(make: Make, shelf: War
     seen.ask(f"/v1/users/{user}/session", headers={"X-Api-Key": "pk_forged"})
     seen.ask("/v1/profiles", "application", method="POST", content=json.dumps({"user_ids": [user, "other"]}).encode())
     seen.stop()
-    found = lookups_of(shelf.client, seen.settings, user, NOW - timedelta(days=1))
-    assert sorted((each.key_name, each.role, each.route, each.status) for each in found) == [
-        ("application", "application", "/v1/profiles", 200),
-        ("read", "read", "/v1/users/{user_id}/profile", 404),
-        ("read", "read", "/v1/users/{user_id}/recommendations", 403),
+    found = entries(shelf.client, seen.settings, NOW - timedelta(days=1), user_id=user)
+    assert {each.what for each in found} == {"looked up"}
+    assert sorted((each.key_name, each.role, each.detail, each.outcome) for each in found) == [
+        ("application", "application", "/v1/profiles", "200"),
+        ("read", "read", "/v1/users/{user_id}/profile", "404"),
+        ("read", "read", "/v1/users/{user_id}/recommendations", "403"),
     ]
 
 

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from deploy.local.stack import beside_python
-from shopstream.ml_features.lookups import lookups_of
+from shopstream.ml_features.audit import entries
 from shopstream.ml_features.settings import FeatureSettings
+from tests.integration.commands import run_command
 from tests.integration.wire import Wire
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ COMMAND = str(beside_python("shopstream-features"))
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables}
-    return subprocess.run(
-        [COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_command("shopstream-features", *arguments, environment={**os.environ, **variables})
 
 
 @pytest.fixture
@@ -90,11 +88,11 @@ def test_it_serves_rotates_revokes_and_stops_without_losing_a_look_up(
         wire.set("open")
         _, errors = process.communicate(timeout=60)
     assert (answered, process.returncode) == ([404], 0), errors
-    found = lookups_of(warehouse.client, settings, "u1", datetime.now(UTC) - timedelta(hours=1))
+    found = entries(warehouse.client, settings, datetime.now(UTC) - timedelta(hours=1), user_id="u1")
     assert len(found) >= 4
     assert {each.key_name for each in found} == {"shop"}
     assert "u1" not in errors
-    listed = run("lookups", "u1", **warehouse.environment)
+    listed = run("audit", "u1", **warehouse.environment)
     assert listed.stdout.count("/v1/users/{user_id}/profile") == len(found)
 
 

@@ -21,7 +21,7 @@ from shopstream.ml_features.warehouse import connect, load_rows
 from shopstream.schemas import read_settings
 from shopstream.schemas.decision import Decision, DecisionKind
 from shopstream.schemas.serving.views import WEIGHTS
-from shopstream.schemas.warehouse import raw_table_id
+from shopstream.schemas.warehouse import HIDDEN_PRODUCTS, dataset_id, raw_table_id
 
 from ..conftest import Warehouse, made_warehouse
 from .conftest import loader, patient, runner
@@ -121,6 +121,18 @@ def test_a_next_basket_names_what_is_bought_again_and_what_goes_with_it(shop: Sh
     ]
     assert (decision.user_id, decision.as_of, decision.consent) == ("regular", AS_OF, "undecided")
     assert decision.model_version == f"weights of {AS_OF}"
+
+
+def test_what_somebody_hid_from_a_user_is_in_none_of_the_users_lists(shop: Shop) -> None:
+    assert "milk" in shop.products("hides")
+    row = {"computed_at": datetime.now(UTC).isoformat(), "asked_at": NOW.isoformat(), "user_id": "hides"}
+    place = f"{dataset_id(shop.settings, HIDDEN_PRODUCTS.table.dataset)}.{HIDDEN_PRODUCTS.table.name}"
+    load_rows(shop.warehouse.client, shop.warehouse.client.get_table(place), [row | {"product_ids": ["milk"]}])
+    decision = shop.recommender.recommend("hides", "next_basket", NOW)
+    assert "milk" not in {item.product_id for item in decision.items}
+    assert "hidden: 1" in decision.rules
+    assert Facts.model_validate_json(decision.facts).hidden == ("milk",)
+    assert "milk" in shop.products("somebody else")
 
 
 def test_the_score_is_what_the_table_says_to_the_twelfth_digit(shop: Shop) -> None:

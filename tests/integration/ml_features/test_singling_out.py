@@ -11,7 +11,7 @@ from shopstream.ml_features.job import run
 from shopstream.ml_features.parameters import window_ending
 from shopstream.ml_features.settings import FeatureSettings
 from shopstream.ml_features.warehouse import load_rows
-from shopstream.schemas.warehouse import FEATURES, dataset_id
+from shopstream.schemas.warehouse import FEATURES, dataset_id, raw_table_id
 
 if TYPE_CHECKING:
     from ..conftest import Warehouse
@@ -22,7 +22,14 @@ WINDOW_DAYS = 28
 MINIMUM_USERS = 20
 VICTIM = "victim"
 ALONE = "how to leave my husband"
-COUNTS = ("users", "clicked", "carted", "ordered", "without_results", "abandoned", "searches")
+FIGURES = {
+    "queries": (
+        ("query", "intent"),
+        ("users", "clicked", "carted", "ordered", "without_results", "abandoned", "searches"),
+    ),
+    "product_queries": (("query", "product_id"), ("users", "clicked", "carted", "ordered")),
+}
+"""What a row of each table is about, and its counts."""
 Published = Mapping[tuple[str | None, str | None], Mapping[str, int]]
 
 
@@ -38,6 +45,22 @@ def outcome(number: int, day: date, user: str, query: str, intent: str) -> dict[
         "pages": 1,
         "clicks": 0,
         **(flags | {"clicked": number % 3 == 0}),
+    }
+
+
+def shown(number: int, day: date, query: str) -> dict[str, Any]:
+    """The page of results of a search: its own product, and one that everything is shown with."""
+    return {
+        "event_id": f"01a1f640-f3c5-79e9-a5b7-{number:012x}",
+        "event_type": "search",
+        "schema_version": 1,
+        "source": "shop",
+        "imported": False,
+        **dict.fromkeys(("occurred_at", "received_at", "ingested_at"), f"{day}T08:00:00+00:00"),
+        "query_id": f"q-{number}",
+        "query": query,
+        "page": 1,
+        "results": [{"product_id": f"p {query}", "position": 1}, {"product_id": "p-everywhere", "position": 2}],
     }
 
 
@@ -58,25 +81,29 @@ def crowd(random: Random) -> list[tuple[date, str, str, str]]:
 
 def published(
     warehouse: "Warehouse", settings: FeatureSettings, searches: list[tuple[date, str, str, str]]
-) -> dict[date, Published]:
-    """Every figure there is; what the job has published it never publishes again."""
+) -> dict[tuple[str, date], Published]:
+    """Every figure there is, by table and day; what the job has published it never publishes again."""
     rows = [outcome(number, *search) for number, search in enumerate(searches)]
     place = f"{dataset_id(settings, FEATURES['search_outcomes'].table.dataset)}.search_outcomes"
     load_rows(warehouse.client, warehouse.client.get_table(place), rows)
-    table = feature_table("queries")
-    figures: dict[date, Published] = {}
+    pages = [shown(number, day, query) for number, (day, _, query, _) in enumerate(searches)]
+    load_rows(warehouse.client, warehouse.client.get_table(raw_table_id(settings, "search")), pages)
+    figures: dict[tuple[str, date], Published] = {}
     ends = [FIRST + timedelta(days=n) for n in range(DAYS) if window_ending(FIRST + timedelta(days=n), WINDOW_DAYS)]
     # Every night gives the same as these: the last of a window, asked for twice, and the nights around it.
-    for day in (end + timedelta(days=n) for end in ends for n in (-1, 0, 0, 1)):
-        if run(warehouse.client, settings, table, day, datetime.now(UTC)).rows:
-            told = warehouse.rows(f"SELECT * FROM `{{views}}.queries` WHERE as_of = DATE '{day}'")  # noqa: S608
-            figures[day] = {
-                (str(row["query"]) if row["query"] else None, str(row["intent"]) if row["intent"] else None): {
-                    name: int(str(row[name])) for name in COUNTS
+    for name, (about, counts) in FIGURES.items():
+        for day in (end + timedelta(days=n) for end in ends for n in (-1, 0, 0, 1)):
+            if run(warehouse.client, settings, feature_table(name), day, datetime.now(UTC)).rows:
+                told = warehouse.rows(f"SELECT * FROM `{{views}}.{name}` WHERE as_of = DATE '{day}'")  # noqa: S608
+                figures[name, day] = {
+                    named(row, about): {count: int(str(row[count])) for count in counts} for row in told
                 }
-                for row in told
-            }
     return figures
+
+
+def named(row: Mapping[str, object], about: tuple[str, str]) -> tuple[str | None, str | None]:
+    first, second = (str(row[column]) if row[column] else None for column in about)
+    return first, second
 
 
 def test_nobody_is_found_by_comparing_days(warehouse: "Warehouse", settings: FeatureSettings) -> None:
@@ -84,12 +111,15 @@ def test_nobody_is_found_by_comparing_days(warehouse: "Warehouse", settings: Fea
     victim_day = FIRST + timedelta(days=33)
     victim = [(victim_day, VICTIM, ALONE, "question"), (victim_day, VICTIM, "milk", "product")]
     with_victim = published(warehouse, settings, others + victim)
-    warehouse.rows("DELETE FROM `{views}_aggregates.queries` WHERE TRUE")
+    for name in FIGURES:
+        warehouse.rows(f"DELETE FROM `{{views}}_aggregates.{name}` WHERE TRUE")  # noqa: S608 - our own names
     without = published(warehouse, settings, others)
 
     # There is something to attack.
-    assert len(with_victim) >= 2
-    assert all(("milk", "product") in figures for figures in with_victim.values())
+    assert len(with_victim) >= 4
+    assert all(("milk", "product") in figures for (name, _), figures in with_victim.items() if name == "queries")
+    of_products = [figures for (name, _), figures in with_victim.items() if name == "product_queries"]
+    assert all({("milk", "p milk"), ("milk", "p-everywhere")} <= figures.keys() for figures in of_products)
 
     # What only one person typed is nowhere, and no figure is of fewer than enough users, or exact.
     for figures in with_victim.values():
@@ -100,7 +130,9 @@ def test_nobody_is_found_by_comparing_days(warehouse: "Warehouse", settings: Fea
             assert all(count % settings.aggregates_rounding == 0 for count in counts.values())
 
     # Differencing: no day is in two published windows, so that no day is the difference of two.
-    assert all((later - earlier).days == WINDOW_DAYS for earlier, later in pairwise(with_victim))
+    for name in FIGURES:
+        days = [day for of, day in with_victim if of == name]
+        assert all((later - earlier).days == WINDOW_DAYS for earlier, later in pairwise(days))
 
     # And whoever knows what all the others did sees no difference between the worlds with and without the victim.
     assert with_victim == without

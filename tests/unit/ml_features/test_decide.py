@@ -71,6 +71,17 @@ def test_nothing_that_is_in_the_cart_or_cannot_be_bought() -> None:
     assert decided.rules == ("in_cart: 2", "popular: 1", "unavailable: 3")
 
 
+def test_nothing_that_somebody_hid_from_the_user() -> None:
+    given = facts(
+        bought=(bought("hidden"), bought("kept", 0.1)),
+        popular=(popular("hidden"), popular("sells")),
+        hidden=("hidden",),
+    )
+    decided = decide(given)
+    assert [item.product_id for item in decided.items] == ["kept", "sells"]
+    assert decided.rules == ("hidden: 2", "popular: 1")
+
+
 def test_new_products_of_one_category_are_three_tenths_of_a_list_at_most() -> None:
     given = facts(
         "something_new",

@@ -8,9 +8,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from deploy.dashboards.charts import CHARTS, SQL, Chart
 from deploy.dashboards.grafana import dashboard
 from deploy.dashboards.page import figure, page
+from shopstream.ml_features.charts.chart import CHARTS, SQL, Chart
 from shopstream.schemas import ALL_VIEWS
 
 DAY = date(2026, 11, 20)
@@ -28,7 +28,7 @@ def test_a_chart_reads_views_only_and_says_what_it_shows(chart: Chart) -> None:
 
 
 def test_every_statement_is_of_a_chart() -> None:
-    assert {path.stem for path in SQL.glob("*.sql")} == {chart.name for chart in CHARTS}
+    assert {path.name.removesuffix(".sql") for path in SQL.iterdir()} == {chart.name for chart in CHARTS}
 
 
 def test_grafana_asks_the_same_questions_of_its_own_range() -> None:

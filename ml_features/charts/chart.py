@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from importlib.resources import files
 from typing import Literal
 
-SQL = Path(__file__).parent / "sql"
+SQL = files(__package__) / "sql"
 Kind = Literal["line", "bar", "stacked", "funnel", "heatmap", "table"]
 
 

@@ -1,0 +1,1 @@
+"""Rules on features and quality that tell people: what is found, who is told, and how often."""
