@@ -27,6 +27,8 @@ _PATIENCE_SECONDS = 1.0
 """A full spool is measured anew at most this often, a broken disk tried again as often."""
 _LOOK_SECONDS = 0.05
 """Somebody deleting the spool under a writer is noticed this late; what it wrote meanwhile is still shipped."""
+_TIMES_LEFT = 10
+"""So often a segment may be left by another thread between an append's look at it and its write."""
 _SEGMENT_MODE = 0o600
 _LINE_OVERHEAD = 128
 """Bytes a line has at most beyond its document: checksum, event_type, writer_id and sequence."""
@@ -177,6 +179,13 @@ class Spool:
 
     def _append(self, entries: Sequence[Entry], size: int, numbers: int, *, bounded: bool) -> int:
         """How many were kept. `size` is the bytes they take at most, `numbers` how many of them get a number."""
+        for _ in range(_TIMES_LEFT):
+            if (kept := self._append_to_segment(entries, size, numbers, bounded=bounded)) is not None:
+                return kept
+        return self._refuse(len(entries), OSError(errno.EAGAIN, "the segment was left again and again"))
+
+    def _append_to_segment(self, entries: Sequence[Entry], size: int, numbers: int, *, bounded: bool) -> int | None:
+        """The same; None where another thread left the segment meanwhile, so that the next one is to be opened."""
         if self._appended + size > self._attend_at or self._clock() >= self._look_at:
             try:
                 self._attend(size if bounded else 0)
@@ -189,7 +198,8 @@ class Spool:
                 self._sequence = sequence + numbers
                 self._appended += size
         if segment is None:
-            return self._refuse(len(entries), OSError(errno.EAGAIN, "the spool could not be opened a moment ago"))
+            shut = OSError(errno.EAGAIN, "the spool could not be opened a moment ago")
+            return None if self._clock() >= self._try_at else self._refuse(len(entries), shut)
         if not fits:
             self._counts.add(Counter.REFUSED_FULL, len(entries))
             self._complain("full", f"the spool is full ({self._max_bytes:,} bytes)")

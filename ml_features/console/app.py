@@ -1,8 +1,6 @@
 """The console's routes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
-from importlib.resources import files
 
 from fastapi import FastAPI, Request, Response
 
@@ -17,13 +15,13 @@ from .customers import Customers
 from .health import Health
 from .instructions import Instructions
 from .products import Products
-from .render import packed
+from .render import STATICS, packed
 from .search import Search
 from .sign_in import SignIn
 
 Endpoint = Callable[..., Awaitable[Response]]
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "txt": "text/plain; charset=utf-8"}
-_DAY_SECONDS = 86_400
+_YEAR_SECONDS = 365 * 86_400
 
 
 def add_console(app: FastAPI, desk: Desk) -> None:
@@ -59,13 +57,8 @@ def add_console(app: FastAPI, desk: Desk) -> None:
 
 
 async def _static(request: Request, name: str) -> Response:
-    """A style or a script, which may be kept for a day."""
-    if (body := _statics().get(name)) is None:
+    """A style or a script, which browsers may keep."""
+    if (body := STATICS.get(name)) is None:
         raise Refusal(404, "not_found", "there is no such file")
-    headers = {"Cache-Control": f"public, max-age={_DAY_SECONDS}", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable", "X-Content-Type-Options": "nosniff"}
     return packed(request, body, _TYPES[name.rpartition(".")[2]], headers)
-
-
-@cache
-def _statics() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in (files(__package__) / "static").iterdir()}

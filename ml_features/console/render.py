@@ -1,9 +1,11 @@
 """Pages as HTML: every value is escaped by the template engine, and no page loads anything from elsewhere."""
 
 import gzip
+import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
@@ -49,6 +51,14 @@ def in_path(value: object) -> str:
     return quote(str(value), safe="")
 
 
+STATICS: Mapping[str, bytes] = {
+    file.name: file.read_bytes() for file in (files("shopstream.ml_features.console") / "static").iterdir()
+}
+"""The styles and scripts."""
+_STATICS_TAG = hashlib.blake2b(b"".join(STATICS[name] for name in sorted(STATICS)), digest_size=8).hexdigest()
+"""Stands behind their addresses: browsers keep them for long, and ask for new ones at once."""
+
+
 _environment = Environment(
     loader=PackageLoader("shopstream.ml_features.console"),
     autoescape=True,
@@ -63,6 +73,7 @@ _environment.filters |= {
     "words": words,
     "in_path": in_path,
 }
+_environment.globals["statics"] = _STATICS_TAG
 
 
 def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:

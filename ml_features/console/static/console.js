@@ -1,7 +1,7 @@
 "use strict";
 // The page works without it: charts are tables then, and the reader reloads by hand.
 (() => {
-  const AGAIN_MS = 600, LIVE_MS = 15000, CHART_HEIGHT = 220;
+  const AGAIN_MS = 600, LIVE_MS = 30000, CHART_HEIGHT = 220;
   const root = document.documentElement;
 
   const remembered = () => { try { return localStorage.getItem("theme"); } catch { return null; } };

@@ -109,9 +109,9 @@ def shop(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Debian's Chromium; it may load nothing from elsewhere, and tries nothing by itself."""
+    """Debian's Chromium, for one file: while it is there, its driver keeps this thread's event loop."""
     program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if program is None:
         reason = "needs Debian's chromium (apt-get install chromium)"

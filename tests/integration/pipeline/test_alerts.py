@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from google.cloud import pubsub_v1
 
+from deploy.local.stack import beside_python
 from shopstream.ml_features.warehouse import load_rows
 from shopstream.pipeline.alerts.find import find
 from shopstream.pipeline.alerts.rules import AlertRules, PriceMoves, QualityBreaks, RankMoves, SegmentShrinks
@@ -46,6 +49,8 @@ class Hook:
     answers: list[int] = field(default_factory=list)
     """The next answers; 204 after these."""
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    heard: threading.Event = field(default_factory=threading.Event)
+    """Set with the first."""
 
 
 @pytest.fixture
@@ -58,6 +63,7 @@ def hook() -> Iterator[Hook]:
             status = made.answers.pop(0) if made.answers else 204
             if status == 204:
                 made.taken.append((dict(self.headers), body))
+                made.heard.set()
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", made.url)
@@ -280,6 +286,21 @@ def test_moves_of_rank_and_segments_that_shrink_are_found(warehouse: Warehouse) 
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return run_command("shopstream-pipeline", "alerts", *arguments, environment=environment)
+
+
+def test_it_watches_tells_once_and_stops_at_sigterm(office: Office) -> None:
+    environment = {**os.environ, **office.warehouse.environment, "ALERT_WEBHOOK_URL": office.hook.url}
+    command = [str(beside_python("shopstream-pipeline")), "alerts", "watch", "--every", "1"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("looks at 6 rules every 1 s and tells webhook")
+        now = datetime.now(UTC)
+        arrive(office.warehouse, priced(1, "4.00", now - timedelta(days=3)), priced(2, "5.00", now))
+        assert office.hook.heard.wait(60)
+        assert "1 opened, 0 ended, 1 messages told" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert len(office.hook.taken) == 1
 
 
 def test_the_command_says_what_came_of_it_and_who_was_not_reached(office: Office) -> None:

@@ -190,6 +190,30 @@ def test_threads_number_without_gaps(rig: Any) -> None:
     assert sorted(sequences(rig.segments())) == list(range(1, 2001))
 
 
+def test_a_segment_that_is_left_just_before_an_append_costs_no_event(rig: Any) -> None:
+    assert rig.track(0)
+    spool = rig.capture._spool
+    lock = spool._lock
+
+    class LeftMeanwhile:
+        """The spool's lock; before it is had, the thread that maintains the spool leaves the segment."""
+
+        def __enter__(self) -> None:
+            spool._lock = lock
+            rig.clock.seconds += 61
+            spool.maintain()
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    spool._lock = LeftMeanwhile()
+    assert rig.track(1)
+    assert rig.count(Counter.REFUSED_DISK) == 0
+    assert sequences(rig.segments()) == [1, 2]
+    assert len(rig.segments()) == 2
+
+
 def test_a_child_never_writes_its_parents_segment(rig: Any) -> None:
     rig.track(1)
     if not (child := os.fork()):
