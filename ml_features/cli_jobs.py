@@ -16,9 +16,9 @@ from shopstream.schemas import SettingsError
 from shopstream.schemas.exit_status import ExitStatus
 
 from .catalog import FeatureTable, catalog, feature_table
-from .cli_parts import as_json_option, settings_in_force, show
+from .cli_parts import Day, as_json_option, settings_in_force, show
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Day()
 
 
 @click.command()

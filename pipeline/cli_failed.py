@@ -13,7 +13,7 @@ from shopstream.schemas.logs import log_json
 
 from .cli_parts import settings_in_force, show
 from .clock import utc_now
-from .failed import FailedFilter, count_failed, count_lines, list_failed
+from .failed import FailedFilter, Row, count_failed, count_lines, list_failed
 from .warehouse import connect
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,14 +66,11 @@ def list_command(events: bool, most: int, as_json: bool, **given: object) -> Non
         show(counts, as_json, lambda: count_lines(counts))
         return
     found = list_failed(client, settings, _filter(given), most)
-    show(
-        found,
-        as_json,
-        lambda: [
-            f"{row['event_id']}  {row['failed_at']:%Y-%m-%d %H:%M:%S}  {row['stage']}/{row['reason']}  {row['detail']}"
-            for row in found
-        ],
-    )
+    show(found, as_json, lambda: [_line(row) for row in found] or ["no failed event fits"])
+
+
+def _line(row: Row) -> str:
+    return f"{row['event_id']}  {row['failed_at']:%Y-%m-%d %H:%M:%S}  {row['stage']}/{row['reason']}  {row['detail']}"
 
 
 @failed.command("show")

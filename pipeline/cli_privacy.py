@@ -95,8 +95,12 @@ def export_command(user: str) -> None:
     named = buckets(settings)
     storage = connect_to_storage(settings) if named else None
     tables = personal_tables(settings)
+    is_empty = True
     for place, row in everything_about(connect(settings), tables, _user(user), storage, named):
+        is_empty = False
         click.echo(json.dumps({"place": place, "row": row}, default=plain))
+    if is_empty:
+        click.echo("nothing is kept about this user", err=True)
 
 
 def eraser_of(settings: PipelineSettings) -> Eraser:

@@ -1,5 +1,6 @@
 """What every page of the console does: who looks, what is read, how it is shown, and what is asked for."""
 
+import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -27,6 +28,8 @@ COOKIE = "shopstream_console"
 SIGNED_IN_SECONDS = 12 * 3600
 LOOK_SECONDS = 60.0
 MOST_LOOKS = 10_000
+LATEST_SECONDS = 60.0
+"""So long the latest day is known."""
 _PAGES: tuple[tuple[str, str, ApiRole], ...] = (
     ("", "Health", "read"),
     ("/quality", "Data quality", "read"),
@@ -47,6 +50,8 @@ class Console:
         self.desk = desk
         self.figures = Figures(desk.worker, desk.clock)
         self._looks: dict[tuple[str, str], float] = {}
+        self._latest: tuple[date, float] | None = None
+        self._latest_lock = threading.Lock()
 
     def enter(self, request: Request, role: ApiRole) -> None:
         """Let the request in by the key its cookie holds; what changes anything must come from a page of ours.
@@ -119,13 +124,20 @@ class Console:
         Raises:
             Unavailable: BigQuery does not answer.
         """
-        latest: date | None = None
+        with self._latest_lock:  # The figures of a page ask for it at the same time.
+            moment = self.desk.clock.monotonic()
+            if self._latest is None or moment - self._latest[1] > LATEST_SECONDS:
+                self._latest = self._read_latest_day(), moment
+            return self._latest[0]
+
+    def _read_latest_day(self) -> date:
         today = self.desk.clock.now().date()
         for oldest in (today - timedelta(days=28), date.min):
             (row,) = self.ask(_LATEST_DAY, Parameter("oldest", "DATE", oldest))
-            if (latest := row["day"]) is not None:
-                break
-        return latest or today
+            if row["day"] is not None:
+                found: date = row["day"]
+                return found
+        return today
 
     async def form(self, request: Request) -> dict[str, str]:
         """What a form sent.

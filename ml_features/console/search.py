@@ -28,8 +28,8 @@ class Search:
 
     async def search(self, request: Request) -> Response:
         """The funnel, by day, by place, by query; of queries only what enough users searched for."""
-        figures = await self._console.read("search", {name: partial(self._rows, name) for name in _SHOWN})
-        figures |= await self._console.read("days", {"last_day": self._console.latest_day})
+        reads = {name: partial(self._rows, name) for name in _SHOWN}
+        figures = await self._console.read("search", {**reads, "last_day": self._console.latest_day})
         values = {"title": "Search", "days": DAYS, "meanings": self._meanings(), **figures}
         return self._console.show(request, "search.html", values)
 

@@ -2,13 +2,27 @@
 
 import json
 import sys
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from shopstream.ml_features.cli import main
+from shopstream.ml_features.cli_parts import Day
 
 ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(("word", "days_ago"), [("today", 0), ("yesterday", 1)])
+def test_a_day_may_be_a_word(word: str, days_ago: int) -> None:
+    before = datetime.now(UTC).date()
+    found = Day().convert(word, None, None)
+    assert found.time() == time()
+    assert before - timedelta(days=days_ago) <= found.date() <= datetime.now(UTC).date() - timedelta(days=days_ago)
+
+
+def test_a_day_is_otherwise_a_date() -> None:
+    assert Day().convert("2026-03-31", None, None) == datetime(2026, 3, 31)  # noqa: DTZ001 - a day has no zone
 
 
 @pytest.mark.parametrize(
@@ -19,7 +33,8 @@ ENVIRONMENT = {"GOOGLE_CLOUD_PROJECT": "shopstream-local", "BIGQUERY_EMULATOR_HO
         ({"REDIS_ENABLED": "perhaps"}, ["doctor"], (2, "REDIS_ENABLED has a value it does not accept")),
         ({}, ["run", "hobbies", "--as-of", "2026-03-31"], (2, "'hobbies' is no feature table")),
         ({}, ["backfill", "--from", "2026-03-31", "--to", "2026-03-30"], (2, "--to is a day before --from")),
-        ({}, ["run", "--as-of", "yesterday"], (2, "yesterday")),
+        ({}, ["run", "--as-of", "last week"], (2, "last week")),
+        ({}, ["run", "--as-of", "yesterday"], (75, "BigQuery does not answer")),
         ({}, ["reorders", "u1", "--k", "0"], (2, "--k")),
         ({}, ["profile", "u1"], (75, "BigQuery does not answer")),
         ({}, ["recommend", "u1"], (75, "nobody answers what u1 allows")),
