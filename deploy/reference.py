@@ -14,7 +14,9 @@ from random import Random
 
 from pydantic import SecretStr
 
+from deploy.access import access_json, permissions_page
 from deploy.dashboards.grafana import dashboard
+from deploy.warehouse_resources import warehouse_json
 from shopstream import capture
 from shopstream.capture.collector.openapi import document
 from shopstream.capture.collector.settings import CollectorSettings
@@ -131,7 +133,11 @@ def write(docs: Path) -> None:
     (docs / "counters.md").write_text(counters_page())
     (docs / "collector-openapi.json").write_text(collector_document())
     (docs / "serving-openapi.json").write_text(serving_document())
+    (docs / "permissions.md").write_text(permissions_page())
     (docs.parent / "deploy" / "dashboards" / "grafana.json").write_text(dashboard())
+    terraform = docs.parent / "deploy" / "terraform" / "generated"
+    (terraform / "access.json").write_text(access_json())
+    (terraform / "warehouse.json").write_text(warehouse_json())
     (docs.parent / "schemas" / "serving" / "served.py").write_text(served_module())
 
 

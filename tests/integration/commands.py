@@ -38,13 +38,23 @@ _IMPORTED_BEFORE = (
 
 
 def run_command(
-    command: Command, *arguments: str, environment: Mapping[str, str], stdin: str = "", seconds: float = SECONDS
+    command: Command,
+    *arguments: str,
+    environment: Mapping[str, str],
+    stdin: str = "",
+    seconds: float = SECONDS,
+    folder: Path = ROOT,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; it sees this environment and no other."""
+    """Run a command to its end, in this folder; it sees this environment and no other."""
     with tempfile.TemporaryDirectory() as directory:
         files = {name: str(Path(directory) / name) for name in ("stdin", "stdout", "stderr")}
         Path(files["stdin"]).write_text(stdin)
-        asked = {"module": _MODULES[command], "arguments": [command, *arguments], "environment": dict(environment)}
+        asked = {
+            "module": _MODULES[command],
+            "arguments": [command, *arguments],
+            "environment": dict(environment),
+            "folder": str(folder),
+        }
         status = _server().ask({**asked, "files": files, "seconds": seconds})
         assert status is not None, f"{command} {' '.join(arguments)} took longer than {seconds} s"
         return subprocess.CompletedProcess(
@@ -120,6 +130,7 @@ def _become(asked: Mapping[str, object]) -> None:
     for number, name, flags in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_WRONLY), (2, "stderr", os.O_WRONLY)):
         opened = os.open(files[name], flags | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
+    os.chdir(str(asked["folder"]))
     os.environ.clear()
     os.environ.update(asked["environment"])  # type: ignore[call-overload]
     sys.argv = list(asked["arguments"])  # type: ignore[call-overload]

@@ -1,0 +1,4 @@
+environment    = "dev"
+region         = "europe-west1"
+location       = "EU"
+monthly_budget = 50

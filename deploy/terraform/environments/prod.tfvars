@@ -1,0 +1,10 @@
+environment       = "prod"
+region            = "europe-west1"
+location          = "EU"
+write_method      = "storage_write"
+job_max_workers   = 20
+redis_enabled     = true
+redis_memory_gb   = 5
+api_min_instances = 2
+api_max_instances = 20
+monthly_budget    = 2000
