@@ -16,7 +16,7 @@ from ..warehouse import Refused
 
 logger = logging.getLogger(__name__)
 
-PAGE_SECONDS = 0.2
+PAGE_SECONDS = 0.15
 """So long a page waits for its figures; what comes later, the page asks for again."""
 FRESH_SECONDS = 10.0
 """A figure is read again when it is older."""
