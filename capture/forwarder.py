@@ -192,6 +192,7 @@ class Forwarder:
 
     def _keep_house(self) -> None:
         self._spool.directory.take_over()
+        self._spool.directory.clear_half_made(self._now())
         self._spool.maintain()
         self._ledger.keep()
         self._housekeeping_at = self._clock() + _HOUSEKEEPING_SECONDS

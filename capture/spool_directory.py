@@ -17,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from .counters import Counter, Counts
@@ -32,6 +33,8 @@ _WRITER_ID = re.compile(r"\d{8}T\d{6}-\d+-[0-9a-f]{8}", re.ASCII)
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
 _COUNTED_AT_ONCE = 256 * 1024
+_HALF_MADE_SECONDS = 60.0
+"""A folder that has no name after so long was given up by its maker, which needs less than a millisecond."""
 
 
 class WriterFolder:
@@ -177,7 +180,6 @@ class SpoolDirectory:
         self.backends = tuple(backends)
         self._counts = counts
         self._shipped: dict[str, WriterFolder] = {}
-        self._half_made: set[str] = set()
         self._lock = threading.Lock()
 
     def release(self) -> None:
@@ -237,7 +239,6 @@ class SpoolDirectory:
                 if folder.forward_lock is not None:
                     self._shipped[folder.path.name] = folder
                     self._counts.add(Counter.FOLDERS_TAKEN_OVER)
-            self._clear_half_made()
 
     def drop_oldest(self) -> int:
         """Make room: delete the oldest segment that is not the newest of its writer, nor being sent just now.
@@ -277,14 +278,21 @@ class SpoolDirectory:
         done = self.acknowledged(folder) + 1
         return folder.active is None and all(number < done for number in folder.segments()) and folder.is_final(done)
 
-    def _clear_half_made(self) -> None:
-        """Remove folders whose maker died between making and naming them; each a whole look after it was first seen."""
-        hidden = {name for name in _names(self.path) if name[:1] == _HIDDEN and _WRITER_ID.fullmatch(name[1:])}
-        for name in hidden & self._half_made:
-            if (lock := _lock(self.path / name / _WRITER_LOCK)) is not None:
-                shutil.rmtree(self.path / name, ignore_errors=True)
-                _close(lock)
-        self._half_made = hidden
+    def clear_half_made(self, now: datetime) -> None:
+        """Remove folders whose maker died between making and naming them.
+
+        Only those older than any maker needs: between making a folder and locking it nothing says that it lives.
+        """
+        for name in _names(self.path):
+            if name[:1] != _HIDDEN or not _WRITER_ID.fullmatch(name[1:]):
+                continue
+            half_made = self.path / name
+            with suppress(OSError):  # Named, or cleared by another process, meanwhile.
+                if now.timestamp() - half_made.stat().st_mtime < _HALF_MADE_SECONDS:
+                    continue
+                if (lock := _lock(half_made / _WRITER_LOCK)) is not None:
+                    shutil.rmtree(half_made, ignore_errors=True)
+                    _close(lock)
 
     def acknowledged(self, folder: WriterFolder) -> int:
         """The number of the last segment that every backend has to its end."""

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -8,6 +9,8 @@ import pytest
 
 from shopstream.capture.counters import Counter
 from shopstream.schemas import Unavailable
+
+from .conftest import NOW
 
 
 def ids(rig: Any) -> list[str]:
@@ -303,12 +306,16 @@ def test_an_idle_forwarder_lists_no_directory_and_opens_no_file(rig: Any, monkey
     assert touched == []
 
 
+def age(half_made: Path) -> None:
+    os.utime(half_made, (NOW.timestamp() - 61, NOW.timestamp() - 61))
+
+
 def test_a_folder_left_half_made_by_a_dead_process_is_removed(rig: Any) -> None:
     rig.track()
     half_made = rig.directory / ".20261120T120000-4711-0123abcd"
     half_made.mkdir()
     (half_made / "writer.lock").touch()
-    rig.ship()
+    age(half_made)
     rig.ship()
     assert not half_made.exists()
 
@@ -319,9 +326,29 @@ def test_a_folder_that_is_just_being_made_is_left_alone(rig: Any) -> None:
     being_made.mkdir()
     with (being_made / "writer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        rig.ship()
+        age(being_made)
         rig.ship()
         assert being_made.exists()
+
+
+def test_forwarders_that_look_while_a_folder_is_made_cost_no_event(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between making the folder and locking it, where the first event of a process meets the first look of each."""
+    make = Path.mkdir
+    directory = rig.spool.directory
+
+    def look_after_making(path: Path, *arguments: Any, **named: Any) -> None:
+        make(path, *arguments, **named)
+        if path.name.startswith("."):
+            os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+            for _ in range(2):
+                directory.take_over()
+                directory.clear_half_made(NOW)
+
+    monkeypatch.setattr(Path, "mkdir", look_after_making)
+    assert rig.track()
+    rig.ship()
+    assert len(ids(rig)) == 1
+    assert rig.count(Counter.REFUSED_DISK) == 0
 
 
 def test_a_clock_put_back_between_two_starts_loses_and_repeats_nothing(new_rig: Any) -> None:
