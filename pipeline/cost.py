@@ -6,13 +6,12 @@ from datetime import date, datetime, timedelta
 
 from google.cloud import bigquery
 
-from shopstream.schemas import Unavailable
 from shopstream.schemas.cost_estimate import CostEstimate
 from shopstream.schemas.envelope import RAW_EXPIRY_DAYS
-from shopstream.schemas.warehouse import COST_ESTIMATES, RAW_TABLES, dataset_id, raw_table_id
+from shopstream.schemas.warehouse import COST_ESTIMATES, RAW_TABLES, raw_table_id
 
 from .options import PipelineSettings
-from .warehouse import ask, insert_rows, timestamp
+from .warehouse import ask, store_records, timestamp
 
 DAYS_A_MONTH = 30
 BRIEF_USERS, BRIEF_DOLLARS = 50, 5.0
@@ -167,8 +166,8 @@ def keep_estimate(client: bigquery.Client, settings: PipelineSettings, found: Es
     Raises:
         Unavailable: BigQuery does not answer, or refuses the lines.
     """
-    lines = [
-        CostEstimate(
+    lines = {
+        f"{now.isoformat()}/{number}": CostEstimate(
             estimated_at=now,
             service=item.service,
             table_name=item.table,
@@ -177,12 +176,9 @@ def keep_estimate(client: bigquery.Client, settings: PipelineSettings, found: Es
             users=found.users,
             days=found.days,
         )
-        for item in found.items
-    ]
-    place = f"{dataset_id(settings, COST_ESTIMATES.table.dataset)}.{COST_ESTIMATES.table.name}"
-    row_ids = [f"{now.isoformat()}/{number}" for number in range(len(lines))]
-    if errors := insert_rows(client, place, [line.model_dump_json().encode() for line in lines], row_ids):
-        raise Unavailable(f"{place} refused {len(errors)} lines ({errors[0].detail}); compare it: tables plan")
+        for number, item in enumerate(found.items)
+    }
+    store_records(client, settings, COST_ESTIMATES, lines)
 
 
 def estimate_lines(found: Estimate, budget: float | None) -> list[str]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import orjson
@@ -33,9 +33,8 @@ from .failed import FailedFilter
 from .graph import Job
 from .options import PipelineSettings
 from .replay import Choice, replay, send_round
-from .retry import retrying
 from .serve_live import ConsentDecision, LiveServing
-from .warehouse import ask, insert_rows, timestamp
+from .warehouse import ask, store_records, timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ LOOK_BACK = timedelta(days=30)
 """What was asked for longer ago and never carried out is left alone."""
 MOST_REPLAYED = 100_000
 SOURCE = "console"
-RETRY_SECONDS = 60.0
 
 Carry = Callable[[Instruction], str]
 """Does one instruction; says what was done. Raises what it cannot do."""
@@ -136,8 +134,7 @@ class Hands:
             user_id=user_id,
             product_ids=((product_id, *others) if is_hidden else others)[:MOST_HIDDEN_PRODUCTS],
         )
-        place = f"{dataset_id(self.settings, Dataset.FEATURES)}.{HIDDEN_PRODUCTS.table.name}"
-        _insert(self.client, place, row.model_dump_json().encode(), instruction.instruction_id)
+        store_records(self.client, self.settings, HIDDEN_PRODUCTS, {instruction.instruction_id: row})
         if self.serving is not None and not self.serving.write(views.HIDDEN_PRODUCTS, [row]):
             raise Unavailable("Redis did not take the list of hidden products")
         return f"{len(row.product_ids):,} hidden from the user, for {HIDDEN_PRODUCTS_EXPIRY_DAYS} days"
@@ -160,8 +157,7 @@ def run_instructions(hands: Hands) -> list[InstructionOutcome]:
             outcome = _outcome(instruction, "done", hands.carry_out(instruction), hands.now())
         except (NotDone, SettingsError) as error:
             outcome = _outcome(instruction, "failed", str(error), hands.now())
-        place = f"{dataset_id(hands.settings, Dataset.PRIVACY)}.{INSTRUCTION_OUTCOMES.table.name}"
-        _insert(hands.client, place, outcome.model_dump_json().encode(), instruction.instruction_id)
+        store_records(hands.client, hands.settings, INSTRUCTION_OUTCOMES, {instruction.instruction_id: outcome})
         outcomes.append(outcome)
     return outcomes
 
@@ -239,7 +235,9 @@ def outcome_lines(outcomes: list[InstructionOutcome]) -> list[str]:
     return lines or ["nothing was asked for"]
 
 
-def _outcome(instruction: Instruction, status: Any, detail: str, now: datetime) -> InstructionOutcome:  # noqa: ANN401
+def _outcome(
+    instruction: Instruction, status: Literal["done", "failed"], detail: str, now: datetime
+) -> InstructionOutcome:
     return InstructionOutcome(
         ended_at=now,
         instruction_id=instruction.instruction_id,
@@ -250,12 +248,6 @@ def _outcome(instruction: Instruction, status: Any, detail: str, now: datetime) 
         status=status,
         detail=detail,
     )
-
-
-def _insert(client: bigquery.Client, place: str, document: bytes, row_id: str) -> None:
-    errors = retrying(RETRY_SECONDS)(insert_rows, client, place, [document], [row_id])
-    if errors:
-        raise Unavailable(f"{place} refused a row ({errors[0].detail}); compare it: tables plan")
 
 
 def _named(value: str | None, what: str) -> str:

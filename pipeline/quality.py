@@ -6,14 +6,14 @@ from statistics import median
 
 from google.cloud import bigquery
 
-from shopstream.schemas import SettingsError, Unavailable
+from shopstream.schemas import SettingsError
 from shopstream.schemas.quality import RULES, Rule
 from shopstream.schemas.quality_result import QualityResult
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import QUALITY_RESULTS, dataset_id
 
 from .options import PipelineSettings
-from .warehouse import ask, insert_rows, timestamp
+from .warehouse import ask, store_records, timestamp
 
 LEARNED_FROM = timedelta(days=28)
 FEWEST_RESULTS = 14
@@ -36,11 +36,8 @@ def check_quality(
     """
     rules = rules_in_force(client, settings, names, now)
     results = [_look(client, settings, rule, now) for rule in rules]
-    table = f"{dataset_id(settings, Dataset.OPS)}.{QUALITY_RESULTS.table.name}"
-    documents = [result.model_dump_json().encode() for result in results]
-    row_ids = [f"{result.rule}/{now.isoformat()}" for result in results]
-    if errors := insert_rows(client, table, documents, row_ids):
-        raise Unavailable(f"{table} refused {len(errors)} results ({errors[0].detail}); compare it: tables plan")
+    by_row_id = {f"{result.rule}/{now.isoformat()}": result for result in results}
+    store_records(client, settings, QUALITY_RESULTS, by_row_id)
     return results
 
 

@@ -18,12 +18,10 @@ import orjson
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud import bigquery
 
-from shopstream.schemas import FailedEvent, Reason, SettingsError, Stage, Unavailable
+from shopstream.schemas import FailedEvent, Reason, SettingsError, Stage
 from shopstream.schemas.failure import KEPT_PAYLOAD_BYTES, code_version
 from shopstream.schemas.replay import Outcome, Replay
-from shopstream.schemas.rows import MAX_ROWS_PER_REQUEST
-from shopstream.schemas.table import Dataset
-from shopstream.schemas.warehouse import REPLAYS, dataset_id
+from shopstream.schemas.warehouse import REPLAYS
 
 from .arrival import Delivered, Delivery, Line
 from .clock import Clock
@@ -31,10 +29,9 @@ from .failed import FailedFilter, Row, list_failed
 from .graph import Job, build
 from .options import PipelineSettings
 from .outcome import each
-from .retry import RETRY_SECONDS, retrying
 from .sources import LINES_PER_MESSAGE
 from .validate import validate
-from .warehouse import RowError, insert_rows
+from .warehouse import store_records
 
 AT_ONCE = 2_000
 """So many are read, sent round and marked before the next."""
@@ -214,15 +211,10 @@ def _mark(
     fix_name: str | None,
     now: datetime,
 ) -> None:
-    marks = [
-        Replay(event_id=event_id, replayed_at=now, outcome=outcome, fix=fix_name, code_version=code_version())
+    marks = {
+        f"{event_id}/{now.isoformat()}": Replay(
+            event_id=event_id, replayed_at=now, outcome=outcome, fix=fix_name, code_version=code_version()
+        )
         for event_id, outcome in outcomes.items()
-    ]
-    table = f"{dataset_id(settings, Dataset.FAILED)}.{REPLAYS.table.name}"
-    for start in range(0, len(marks), MAX_ROWS_PER_REQUEST):
-        some = marks[start : start + MAX_ROWS_PER_REQUEST]
-        documents = [mark.model_dump_json().encode() for mark in some]
-        row_ids = [f"{mark.event_id}/{now.isoformat()}" for mark in some]
-        errors: list[RowError] = retrying(RETRY_SECONDS)(insert_rows, client, table, documents, row_ids)
-        if errors:
-            raise Unavailable(f"{table} refused {len(errors)} marks ({errors[0].detail}); compare it: tables plan")
+    }
+    store_records(client, settings, REPLAYS, marks)

@@ -1,6 +1,6 @@
 """BigQuery as the job uses it: one client, one way to insert rows, one table of what its errors mean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +14,19 @@ from google.auth.exceptions import TransportError
 from google.cloud import bigquery
 
 from shopstream.schemas import CloudSettings, Unavailable
+from shopstream.schemas.envelope import Record
+from shopstream.schemas.rows import MAX_ROWS_PER_REQUEST
+from shopstream.schemas.warehouse import WarehouseTable, dataset_id
 
 from .arrival import Row
+from .retry import retrying
 
 REQUEST_SECONDS = 60.0
 """One request."""
 STATEMENT_SECONDS = 600.0
 """One statement from start to end."""
+STORE_SECONDS = 60.0
+"""So long a command tries to store what it found."""
 
 _TRY_LATER = (
     exceptions.ServerError,
@@ -76,6 +82,24 @@ def insert_rows(client: bigquery.Client, table: str, rows: Sequence[bytes], row_
                 return [RowError(0, None, "the request was refused with status 400")]
             return _insert_halves(client, table, rows, row_ids)
     return [_row_error(answer) for answer in answers]
+
+
+def store_records(
+    client: bigquery.Client, settings: CloudSettings, kind: WarehouseTable, records: Mapping[str, Record]
+) -> None:
+    """Insert what a command found or did into its table, by row ids that are the same when it is done again.
+
+    Raises:
+        Unavailable: BigQuery does not answer for a minute, or refuses a row.
+    """
+    place = f"{dataset_id(settings, kind.table.dataset)}.{kind.table.name}"
+    row_ids = list(records)
+    for start in range(0, len(row_ids), MAX_ROWS_PER_REQUEST):
+        some = row_ids[start : start + MAX_ROWS_PER_REQUEST]
+        documents = [records[row_id].model_dump_json().encode() for row_id in some]
+        errors = retrying(STORE_SECONDS)(insert_rows, client, place, documents, some)
+        if errors:
+            raise Unavailable(f"{place} refused {len(errors)} rows ({errors[0].detail}); compare it: tables plan")
 
 
 def timestamp(name: str, moment: datetime) -> Any:  # noqa: ANN401 - the client is untyped

@@ -43,12 +43,6 @@ class Instruction(Record):
     failed_reason: Reason | None = Field(None, strict=False, description="Replay only what failed for that.")
     failed_field: Opaque | None = Field(None, description="Replay only what failed with that field.")
 
-    @model_validator(mode="after")
-    def _names_what_it_needs(self) -> Self:
-        if missing := [name for name in NAMED_BY[self.kind] if getattr(self, name) is None]:
-            raise ValueError(f"{self.kind} needs {missing[0]}")
-        return self
-
     table: ClassVar[Table] = Table(
         "instructions",
         Dataset.PRIVACY,
@@ -56,6 +50,12 @@ class Instruction(Record):
         expiry_days=LOOKUPS_EXPIRY_DAYS,
         erase_by="user_id",
     )
+
+    @model_validator(mode="after")
+    def _names_what_it_needs(self) -> Self:
+        if missing := [name for name in NAMED_BY[self.kind] if getattr(self, name) is None]:
+            raise ValueError(f"{self.kind} needs {missing[0]}")
+        return self
 
 
 class InstructionOutcome(Record):

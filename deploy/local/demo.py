@@ -87,12 +87,8 @@ def demo(
     started = time.monotonic()
     out = sys.stderr if as_json else sys.stdout
     progress = Progress(_STEPS, out)
-    for settings in (
-        CaptureSettings,
-        PipelineSettings,
-        FeatureSettings,
-        ApiSettings,
-    ):  # Before anything is emptied or started.
+    # Before anything is emptied or started.
+    for settings in (CaptureSettings, PipelineSettings, FeatureSettings, ApiSettings):
         read_settings(settings, {"GOOGLE_CLOUD_PROJECT": PROJECT, **os.environ, "CAPTURE_SPOOL_DIRECTORY": "spool"})
     _empty(directory)
     with _stack(progress, directory) as stack:

@@ -79,17 +79,23 @@ def respond(request: Request, data: object, meta: Json) -> Response:
     """`data` and `meta` as JSON; 304 where the client has the same data already, whatever its age by now."""
     visit = Visit.of(request)
     age = meta.pop(AGE, None)
-    packed = b'{"data":%b,"meta":%b' % (orjson.dumps(data, default=plain), orjson.dumps(meta))
-    tag = hashlib.blake2b(packed, digest_size=_TAG_BYTES).hexdigest()
+    same = b'{"data":%b,"meta":%b' % (orjson.dumps(data, default=plain), orjson.dumps(meta))
+    tag = hashlib.blake2b(same, digest_size=_TAG_BYTES).hexdigest()
     headers = {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
     told = {"request_id": visit.request_id} if age is None else {"request_id": visit.request_id, AGE: age}
-    body = b"%b%b%b}" % (packed[:-1], b"," if meta else b"", orjson.dumps(told)[1:])
+    body = b"%b%b%b}" % (same[:-1], b"," if meta else b"", orjson.dumps(told)[1:])
+    return packed(request, body, "application/json", headers)
+
+
+def packed(request: Request, body: bytes, media_type: str, headers: Mapping[str, str], status: int = 200) -> Response:
+    """A body, compressed where the client takes it."""
+    every = dict(headers)
     if len(body) >= _GZIP_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = gzip.compress(body, _GZIP_LEVEL)
-        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return Response(body, 200, headers, "application/json")
+        every |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(body, status, every, media_type)
 
 
 def refused(request: Request, refusal: Refusal) -> Response:

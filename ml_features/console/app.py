@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from shopstream.schemas.http.answers import Refusal
 from shopstream.schemas.lookup import ApiRole
 
+from ..api.answers import packed
 from ..api.desk import Desk
 from ..api.route import needs, route_class
 from .audit import Audit
@@ -15,7 +16,7 @@ from .customers import Customers
 from .health import Health
 from .instructions import Instructions
 from .products import Products
-from .render import STATICS, packed
+from .render import STATICS
 from .search import Search
 from .sign_in import SignIn
 

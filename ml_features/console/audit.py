@@ -7,9 +7,10 @@ from io import StringIO
 
 from fastapi import Request, Response
 
+from ..api.answers import packed
 from ..audit import Entry, entries
 from .console import Console
-from .render import SECURITY, packed
+from .render import SECURITY
 
 DAYS = 30
 MOST_SHOWN, MOST_EXPORTED = 200, 100_000

@@ -27,7 +27,9 @@ HOME = "/console"
 COOKIE = "shopstream_console"
 SIGNED_IN_SECONDS = 12 * 3600
 LOOK_SECONDS = 60.0
+"""A page about a user that is asked for again within it is the same look-up."""
 MOST_LOOKS = 10_000
+"""So many are remembered before those that are over are forgotten."""
 LATEST_SECONDS = 60.0
 """So long the latest day is known."""
 _PAGES: tuple[tuple[str, str, ApiRole], ...] = (
@@ -59,8 +61,8 @@ class Console:
         Raises:
             Refusal: 401, 403 or 429.
         """
-        if request.method not in ("GET", "HEAD") and not is_of_ours(request):
-            raise Refusal(403, "foreign", "this was asked for by a page of another site")
+        if request.method not in ("GET", "HEAD"):
+            refuse_foreign(request)
         key = self.desk.admit(request, request.cookies.get(COOKIE, ""), role)
         request.state.key = key
         self.note_look(request, key, Visit.of(request).about)
@@ -99,8 +101,7 @@ class Console:
             "here": request.url.path,
             "is_pending": any(figure.state == "pending" for figure in figures),
             "trouble": next((figure for figure in figures if figure.state in ("stale", "failed")), None),
-            "notice": request.query_params.get("notice", "") in NOTICES and NOTICES[request.query_params["notice"]],
-            "now": self.desk.clock.now(),
+            "notice": NOTICES.get(request.query_params.get("notice", "")),
         }
         return page(request, template, common | dict(values), status)
 
@@ -152,12 +153,25 @@ class Console:
             raise Refusal(400, "invalid_form", "the form cannot be read") from None
 
 
-def is_of_ours(request: Request) -> bool:
-    """Whether a page of this server sent the request, as the browser says."""
+def refuse_foreign(request: Request) -> None:
+    """Let through what a page of this server sent, as the browser says.
+
+    Raises:
+        Refusal: 403: A page of another site did, or nobody says.
+    """
     if site := request.headers.get("Sec-Fetch-Site"):
-        return site == "same-origin"
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] == request.headers.get("Host")
+        is_ours = site == "same-origin"
+    else:
+        origin = request.headers.get("Origin")
+        is_ours = origin is not None and origin.partition("://")[2] == request.headers.get("Host")
+    if not is_ours:
+        raise Refusal(403, "foreign", "this was asked for by a page of another site")
+
+
+def own_path(path: str) -> str:
+    """Where to go on; nowhere but here."""
+    is_own = path == HOME or path.startswith((f"{HOME}/", f"{HOME}?"))
+    return path if is_own and "\\" not in path and path.isprintable() else HOME
 
 
 def redirect(path: str) -> RedirectResponse:

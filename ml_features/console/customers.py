@@ -15,7 +15,6 @@ from shopstream.schemas.http.answers import Refusal
 from shopstream.schemas.serving.views import (
     CONSENTS,
     HIDDEN_PRODUCTS,
-    LIVE_SESSIONS,
     PERSONAS,
     PRODUCTS,
     PROFILES,
@@ -25,7 +24,7 @@ from shopstream.schemas.table import PURPOSES
 from ..api.users import UserId
 from ..consent import allows, decided
 from ..decisions.gather import bought_of
-from ..decisions.reasons import why_bought
+from ..decisions.reasons import BOUGHT_ALIKE, why_bought
 from ..decisions.recommender import kept_decision
 from ..decisions.trace import decided_again
 from ..reader import Features
@@ -34,22 +33,20 @@ from ..warehouse import Parameter, Row
 from .console import HOME, Console, redirect
 
 STEPS = 200
-NEW = "bought by customers who buy alike"
 _JOURNEY = """
 SELECT * FROM (
-  SELECT occurred_at, session_id, 'search' AS what, normalised_query AS subject, query_id AS reference,
-    CAST(total_results AS STRING) AS detail, channel AS place
+  SELECT occurred_at, session_id, 'search' AS what, normalised_query AS subject,
+    CAST(total_results AS STRING) AS detail
   FROM `{views}.searches` WHERE user_id = @user_id AND received_at >= @since
   UNION ALL
-  SELECT occurred_at, session_id, action, product_id, query_id, CAST(position AS STRING), CAST(NULL AS STRING)
+  SELECT occurred_at, session_id, action, product_id, CAST(position AS STRING)
   FROM `{views}.interactions` WHERE user_id = @user_id AND received_at >= @since
   UNION ALL
-  SELECT occurred_at, session_id, CONCAT('order ', status), order_id, query_id,
-    FORMAT('%.2f %s', CAST(total_amount AS FLOAT64), currency), channel
+  SELECT occurred_at, session_id, CONCAT('order ', status), order_id,
+    FORMAT('%.2f %s', CAST(total_amount AS FLOAT64), currency)
   FROM `{views}.orders` WHERE user_id = @user_id AND received_at >= @since
   UNION ALL
-  SELECT occurred_at, session_id, 'conversation', provider, conversation_id, CAST(duration_ms AS STRING),
-    CAST(NULL AS STRING)
+  SELECT occurred_at, session_id, 'conversation', provider, CAST(duration_ms AS STRING)
   FROM `{views}.voice_conversations` WHERE user_id = @user_id AND received_at >= @since
 )
 ORDER BY occurred_at DESC, what
@@ -123,13 +120,12 @@ class Customers:
         return {
             "profile": answered(store.get(PROFILES, user_id)),
             "personas": answered(store.get(PERSONAS, user_id)).rows,
-            "session": answered(store.get(LIVE_SESSIONS, user_id)).row,
             "reorders": [
                 {
                     "row": each,
                     "name": names.get(each.product_id),
                     "next": next_in_words(each),
-                    "reason": why_bought(bought_of(each, {})) if each.purchases else NEW,
+                    "reason": why_bought(bought_of(each, {})) if each.purchases else BOUGHT_ALIKE,
                 }
                 for each in reorders.rows
             ],

@@ -12,7 +12,7 @@ from .console import Console
 
 HOURS = 3
 _ARRIVALS = """
-SELECT minute, event_type, fate, row_count, median_ms, p99_ms
+SELECT minute, event_type, fate, row_count, p99_ms
 FROM `{views}.arrivals`
 WHERE minute >= @since
 ORDER BY minute, event_type"""
@@ -105,7 +105,6 @@ def _minutes(rows: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]
     minutes = [last - timedelta(minutes=back) for back in range(HOURS * 60, -1, -1)]
     types = sorted({row["event_type"] for row in rows if row["fate"] == "stored"})
     counts = {(row["fate"], row["event_type"], row["minute"]): row["row_count"] for row in rows}
-    late = {row["minute"]: max(row["p99_ms"] or 0, 0) for row in rows if row["p99_ms"] is not None}
     stored: Counter[str] = Counter()
     for row in rows:
         stored[row["fate"]] += row["row_count"]
@@ -127,5 +126,5 @@ def _minutes(rows: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]
         / 60,
         "failed": stored["failed"],
         "last_at": max(arrived, default=None),
-        "p99_ms": max((late[minute] for minute in late), default=None),
+        "p99_ms": max((max(row["p99_ms"], 0) for row in rows if row["p99_ms"] is not None), default=None),
     }

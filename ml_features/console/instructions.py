@@ -1,8 +1,8 @@
 """What somebody asks the pipeline to do: checked, and written into a table that its own command carries out."""
 
+from datetime import datetime
 from functools import partial
 from random import SystemRandom
-from typing import Any
 
 from fastapi import Request, Response
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from shopstream.schemas.warehouse import INSTRUCTIONS, dataset_id
 
 from ..api.keys import ApiKey
 from ..warehouse import insert_rows
-from .console import HOME, Console, redirect
+from .console import HOME, Console, own_path, redirect
 
 _FIELDS = ("kind", "user_id", "product_id", "purpose", "granted", "failed_stage", "failed_reason", "failed_field")
 _CONFIRMED = "yes"
@@ -37,12 +37,10 @@ class Instructions:
         place = f"{dataset_id(desk.settings, INSTRUCTIONS.table.dataset)}.{INSTRUCTIONS.table.name}"
         await desk.apart(partial(insert_rows, desk.client, place, [instruction.model_dump(mode="json")]))
         self._console.figures.forget()
-        back = form.get("back", HOME)
-        onwards = back if back == HOME or back.startswith(f"{HOME}/") else HOME
-        return redirect(f"{onwards}?notice=asked")
+        return redirect(f"{own_path(form.get('back', HOME))}?notice=asked")
 
 
-def _instruction(form: dict[str, str], key: ApiKey, now: Any) -> Instruction:  # noqa: ANN401 - a moment
+def _instruction(form: dict[str, str], key: ApiKey, now: datetime) -> Instruction:
     if form.get("kind") == "erase" and form.get("repeated") != form.get("user_id"):
         raise Refusal(422, "not_confirmed", "nothing was done: to erase a customer, type the user_id once more")
     if form.get("kind") in ("replay", "consent") and form.get("confirmed") != _CONFIRMED:

@@ -1,6 +1,5 @@
 """Pages as HTML: every value is escaped by the template engine, and no page loads anything from elsewhere."""
 
-import gzip
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -13,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..api.answers import packed
+
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -21,7 +22,6 @@ SECURITY = {
     "Cache-Control": "no-store",
 }
 NO_VALUE = "\N{EN DASH}"
-_GZIP_BYTES, _GZIP_LEVEL = 1024, 5
 
 
 def number(value: float | Decimal | None, digits: int = 0) -> str:
@@ -80,12 +80,3 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
     """A page; its headers let it load only what this server gives."""
     body = _environment.get_template(template).render(values).encode()
     return packed(request, body, "text/html; charset=utf-8", SECURITY, status)
-
-
-def packed(request: Request, body: bytes, media_type: str, headers: Mapping[str, str], status: int = 200) -> Response:
-    """A body, compressed where the browser takes it."""
-    every = dict(headers)
-    if len(body) >= _GZIP_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
-        body = gzip.compress(body, _GZIP_LEVEL)
-        every |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return Response(body, status, every, media_type)

@@ -30,7 +30,7 @@ class Search:
         """The funnel, by day, by place, by query; of queries only what enough users searched for."""
         reads = {name: partial(self._rows, name) for name in _SHOWN}
         figures = await self._console.read("search", {**reads, "last_day": self._console.latest_day})
-        values = {"title": "Search", "days": DAYS, "meanings": self._meanings(), **figures}
+        values = {"title": "Search", "days": DAYS, **figures}
         return self._console.show(request, "search.html", values)
 
     async def experiments(self, request: Request) -> Response:
@@ -47,9 +47,6 @@ class Search:
             # The last window may have ended before these days.
             first_day -= timedelta(days=desk.settings.aggregates_window_days)
         return rows_of_chart(desk.client, desk.settings, chart, first_day, last_day)
-
-    def _meanings(self) -> dict[str, str]:
-        return {name: chart.meaning for name, chart in self._charts.items()}
 
     def _reports(self) -> list[dict[str, Any]] | None:
         desk = self._console.desk

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from shopstream.schemas.http.answers import Refusal
 
-from .console import COOKIE, HOME, SIGNED_IN_SECONDS, Console, is_of_ours, redirect
+from .console import COOKIE, HOME, SIGNED_IN_SECONDS, Console, own_path, redirect, refuse_foreign
 
 
 class SignIn:
@@ -17,15 +17,14 @@ class SignIn:
 
     async def form(self, request: Request, next: str = HOME, why: str = "") -> Response:  # noqa: A002 - in the address
         """Ask for the key."""
-        values = {"title": "Sign in", "next": _own_path(next), "why": why}
+        values = {"title": "Sign in", "next": own_path(next), "why": why}
         return self._console.show(request, "sign_in.html", values)
 
     async def enter(self, request: Request) -> Response:
         """Take the key, and go on to where somebody was."""
-        if not is_of_ours(request):
-            raise Refusal(403, "foreign", "this was asked for by a page of another site")
+        refuse_foreign(request)
         form = await self._console.form(request)
-        presented, onwards = form.get("key", "").strip(), _own_path(form.get("next", HOME))
+        presented, onwards = form.get("key", "").strip(), own_path(form.get("next", HOME))
         try:
             self._console.desk.admit(request, presented, "read")
         except Refusal as refusal:
@@ -42,14 +41,7 @@ class SignIn:
 
     async def leave(self, request: Request) -> Response:
         """Forget the key."""
-        if not is_of_ours(request):
-            raise Refusal(403, "foreign", "this was asked for by a page of another site")
+        refuse_foreign(request)
         response = redirect(f"{HOME}/sign-in")
         response.delete_cookie(COOKIE, path=HOME)
         return response
-
-
-def _own_path(path: str) -> str:
-    """Where to go on; nowhere but here."""
-    is_own = path == HOME or path.startswith((f"{HOME}/", f"{HOME}?"))
-    return path if is_own and "\\" not in path and path.isprintable() else HOME

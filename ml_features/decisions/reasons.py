@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from .facts import Bought, GoesWith, New, Popular
 
+BOUGHT_ALIKE = "bought by customers who buy alike"
+"""Of what is new to a user, where no figure says more."""
 _YEAR = "in the last year"
 _MONTH = "in the last 28 days"
 
@@ -25,7 +27,7 @@ def why_new(fact: New) -> str:
         return f"bought by {_count(fact.buyers, 'customer')} {_MONTH}, from a category looked at: {fact.category}"
     if fact.source == "popular" and fact.buyers is not None:
         return f"bought by {_count(fact.buyers, 'customer')} {_MONTH}"
-    return "bought by customers who buy alike"
+    return BOUGHT_ALIKE
 
 
 def why_popular(fact: Popular) -> str:

@@ -160,12 +160,14 @@ def _quality_breaks(
             continue
         is_low = result.least is not None and result.value < result.least
         bound = result.least if is_low else result.most
+        if bound is None:
+            continue
         yield Finding(
             rule=rule.name,
             subject=result.rule,
             severity=rule.severity,
             value=result.value,
-            bound=bound or 0.0,
+            bound=bound,
             text=f"{result.rule} is {result.value:.4g}, {'below' if is_low else 'above'} {bound:.4g}: "
             f"{RULES[result.rule].meaning}",
         )

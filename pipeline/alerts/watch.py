@@ -9,21 +9,17 @@ from google.cloud import bigquery
 
 from shopstream.schemas import Unavailable
 from shopstream.schemas.alert import AlertChannel, AlertStep
-from shopstream.schemas.rows import MAX_ROWS_PER_REQUEST
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import ALERTS, dataset_id
 
 from ..options import PipelineSettings
-from ..retry import retrying
-from ..warehouse import ask, insert_rows, timestamp
+from ..warehouse import ask, store_records, timestamp
 from .find import find
 from .plan import REMEMBERED, plan
 from .rules import AlertRules
 from .tell import Channel
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -85,14 +81,8 @@ def _steps(client: bigquery.Client, settings: PipelineSettings, now: datetime) -
 
 
 def _note(client: bigquery.Client, settings: PipelineSettings, steps: Sequence[AlertStep]) -> None:
-    place = _place(settings)
-    for start in range(0, len(steps), MAX_ROWS_PER_REQUEST):
-        some = steps[start : start + MAX_ROWS_PER_REQUEST]
-        documents = [step.model_dump_json().encode() for step in some]
-        row_ids = [f"{step.alert_id}/{step.step}/{step.channel or ''}" for step in some]
-        errors = retrying(RETRY_SECONDS)(insert_rows, client, place, documents, row_ids)
-        if errors:
-            raise Unavailable(f"{place} refused {len(errors)} steps ({errors[0].detail}); compare it: tables plan")
+    by_row_id = {f"{step.alert_id}/{step.step}/{step.channel or ''}": step for step in steps}
+    store_records(client, settings, ALERTS, by_row_id)
 
 
 def _place(settings: PipelineSettings) -> str:
