@@ -7,7 +7,7 @@ ORDERS ?= ../shared/data/orders
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test test-long check types dashboard docs golden screenshots peers bench-capture bench-collector bench-pipeline bench-console bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
+.PHONY: help setup demo test test-long check types dashboard docs golden screenshots peers bench-capture bench-collector bench-pipeline bench-console bench-scale bench-serving bench-reorder bench-reorder-speed bench-personas engines soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,10 @@ bench-collector: $(INSTALLED) ## Requests a second of the HTTP collector; render
 
 bench-pipeline: $(INSTALLED) ## The job beside the pipeline of Beam's examples, four minutes; renders docs/benchmarks.md
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.results
+
+bench-scale: $(INSTALLED) ## The local stack at rising rates until it cannot follow, seven minutes; renders docs/benchmarks.md
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.results
 
 .venv-peers-serving/.installed: benchmarks/serving/requirements-peers.txt

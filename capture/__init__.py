@@ -1,9 +1,11 @@
 """Capture: takes what happens in a service, keeps it on disk at once, and ships it in the background.
 
-from shopstream.capture import open_capture
+A service opens it once and tells it what happens:
 
-capture = open_capture()
-capture.track({"event_type": "search", "query_id": "q-1", "query": "red wine"})
+    from shopstream.capture import open_capture
+
+    capture = open_capture()
+    capture.track({"event_type": "search", "query_id": "q-1", "query": "red wine"})
 """
 
 import atexit
@@ -26,6 +28,7 @@ from .consent import Consents
 from .context import Context, context
 from .counters import Counter, Counts
 from .forwarder import BatchLimits, Forwarder
+from .health import BackendHealth, Health
 from .intake import Intake
 from .intent import Classifier, RuleClassifier
 from .ledger import Ledger
@@ -38,11 +41,14 @@ from .termination import exit_on_sigterm
 from .user_ids import UserIds
 
 __all__ = [
+    "BackendHealth",
     "Capture",
     "CaptureSettings",
     "Classifier",
     "Context",
     "Counter",
+    "Counts",
+    "Health",
     "SearchCall",
     "capture_search",
     "context",

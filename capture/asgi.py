@@ -23,6 +23,8 @@ from typing import Any, cast
 
 from .context import Context, ContextFields, context, is_acceptable
 
+__all__ = ["Answer", "CaptureContext", "Scope", "Text", "cookie", "header", "yes_or_no"]
+
 logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]

@@ -36,6 +36,7 @@ seconds_option = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shopstream")
 def cli() -> None:
     """Capture events of a shop's search service, and look after those that wait on disk.
 

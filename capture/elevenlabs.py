@@ -23,6 +23,8 @@ from shopstream.schemas import Reason, Rejected, read_event, write_fields
 from shopstream.schemas.identifiers import Opaque
 from shopstream.schemas.scrub import scrub
 
+__all__ = ["Forged", "check_signature", "voice_event"]
+
 PROVIDER = "elevenlabs"
 TOLERANCE = timedelta(minutes=30)
 """A signature is taken for so long after it was made, as ElevenLabs' own client does."""

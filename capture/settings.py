@@ -38,7 +38,13 @@ class CaptureSettings(Settings):
     batch_seconds: float = Field(
         1.0, gt=0, le=60, description="Events wait at most about this long for others to travel with."
     )
-    message_events: int = Field(500, ge=1, le=10_000, description="At most this many events go in one message.")
+    message_events: int = Field(
+        500,
+        ge=1,
+        le=10_000,
+        description="At most this many events go in one message. With 1 a message is the JSON of its event, never "
+        "compressed, as Pub/Sub's BigQuery subscriptions need it.",
+    )
     message_bytes: int = Field(
         _MEBIBYTE, ge=1024, le=8 * _MEBIBYTE, description="At most this many bytes of events go in one message."
     )

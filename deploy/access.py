@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from shopstream.schemas.landing import LANDING_SUFFIX
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.warehouse import (
     ALERTS,
@@ -16,16 +17,19 @@ from shopstream.schemas.warehouse import (
     LIVE_SESSIONS,
     LOOKUPS,
     QUALITY_RESULTS,
-    WRITTEN_INSIGHTS,
     WarehouseTable,
 )
 
-Component: TypeAlias = Literal["capture", "job", "features", "upkeep", "privacy", "serving", "scheduler", "analysts"]
-Kind: TypeAlias = Literal["project", "dataset", "table", "bucket", "topic", "subscription", "secret"]
+Component: TypeAlias = Literal[
+    "capture", "job", "pubsub", "land", "features", "upkeep", "privacy", "serving", "scheduler", "analysts"
+]
+Kind: TypeAlias = Literal["project", "dataset", "table", "bucket", "topic", "subscription", "secret", "repository"]
 
 COMPONENTS: dict[Component, str] = {
     "capture": "the collector, and services that capture",
     "job": "the streaming job's workers on Dataflow",
+    "pubsub": "Pub/Sub itself, where it writes events into BigQuery",
+    "land": "the command that moves what Pub/Sub wrote to the raw tables",
     "features": "the nightly and hourly feature jobs",
     "upkeep": "closing days, quality, cost and alerts",
     "privacy": "erasure, access, replay, and what is asked for in the console",
@@ -34,16 +38,46 @@ COMPONENTS: dict[Component, str] = {
     "analysts": "people who query; a group, not a service account",
 }
 """Each but the last has a service account of its own."""
+ONLY_WITH: dict[Component, str] = {
+    "job": "dataflow",
+    "pubsub": "bigquery_subscription",
+    "land": "bigquery_subscription",
+}
+"""Those there are only with this value of Terraform's variable `ingest`, or with `both`."""
 
 WRITE_ROWS = "shopstreamRowWriter"
-"""A role of ours: reads and changes rows of a table, and cannot make, change or delete a table."""
-WRITE_ROWS_PERMISSIONS = (
-    "bigquery.datasets.get",
-    "bigquery.tables.get",
-    "bigquery.tables.getData",
-    "bigquery.tables.list",
-    "bigquery.tables.updateData",
-)
+SHARE_WITH_VIEWS = "shopstreamViewSharer"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of ours, where Google's hold too much."""
+
+    title: str
+    what: str
+    permissions: tuple[str, ...]
+
+
+ROLES: dict[str, Role] = {
+    WRITE_ROWS: Role(
+        "Shopstream row writer",
+        "Reads and changes rows of a table; cannot make, change or delete a table. BigQuery knows no right to insert "
+        "that is not one to delete too.",
+        (
+            "bigquery.datasets.get",
+            "bigquery.tables.get",
+            "bigquery.tables.getData",
+            "bigquery.tables.list",
+            "bigquery.tables.updateData",
+        ),
+    ),
+    SHARE_WITH_VIEWS: Role(
+        "Shopstream view sharer",
+        "What BigQuery asks of who writes a view that may read this dataset for its readers. It could also change who "
+        "else may read the dataset.",
+        ("bigquery.datasets.get", "bigquery.datasets.update"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +105,44 @@ def _asks(component: Component, why: str) -> Grant:
     return Grant(component, "roles/bigquery.jobUser", "project", "", why)
 
 
+def _grants_of_privacy() -> Iterator[Grant]:
+    yield _asks("privacy", "looks for a user in every table")
+    yield from _reads("privacy", "finds a user's sessions, and replays into views", Dataset.VIEWS)
+    for dataset in (
+        Dataset.RAW,
+        Dataset.STABLE,
+        Dataset.FAILED,
+        Dataset.FEATURES,
+        Dataset.PRIVACY,
+    ):
+        yield Grant("privacy", WRITE_ROWS, "dataset", dataset, "deletes a user's rows, stores what is replayed")
+    for dataset in (Dataset.AGGREGATES, Dataset.OPS):
+        yield Grant(
+            "privacy",
+            "roles/bigquery.metadataViewer",
+            "dataset",
+            dataset,
+            "certifies how long deleted rows can be read",
+        )
+    for bucket in ("archive", "failed"):
+        yield Grant("privacy", "roles/storage.objectUser", "bucket", bucket, "takes a user's lines out of objects")
+    yield Grant("privacy", "roles/secretmanager.secretAccessor", "secret", "privacy-key", "the hash of erased users")
+
+
+def _grants_without_the_job() -> Iterator[Grant]:
+    yield Grant("pubsub", WRITE_ROWS, "dataset", LANDING_SUFFIX, "writes events into the landing table")
+    yield _asks("land", "moving events is statements")
+    yield Grant("land", WRITE_ROWS, "dataset", LANDING_SUFFIX, "reads what waits, and deletes what it has moved")
+    for dataset in (Dataset.RAW, Dataset.FAILED):
+        yield Grant("land", WRITE_ROWS, "dataset", dataset, "stores events, and those that failed")
+    yield from _reads("land", "tombstones of who is erased", Dataset.PRIVACY)
+    yield Grant("land", "roles/storage.objectCreator", "bucket", "failed", "copies of failed events")
+    yield Grant("land", "roles/secretmanager.secretAccessor", "secret", "privacy-key", "the hash of erased users")
+
+
 def _grants() -> Iterator[Grant]:
     yield Grant("capture", "roles/pubsub.publisher", "topic", "events", "publishes packed events")
+    yield Grant("capture", "roles/pubsub.viewer", "topic", "events", "its doctor sees whether the topic is there")
     yield Grant(
         "capture", "roles/storage.objectCreator", "bucket", "archive", "the Cloud Storage backend, where it is on"
     )
@@ -92,6 +162,12 @@ def _grants() -> Iterator[Grant]:
     yield from _reads("job", "tombstones of who is erased", Dataset.PRIVACY)
     yield Grant("job", "roles/storage.objectUser", "bucket", "staging", "Dataflow's own files")
     yield Grant("job", "roles/storage.objectCreator", "bucket", "failed", "copies of failed events")
+    yield Grant(
+        "job", "roles/artifactregistry.reader", "repository", "images", "workers and the launcher fetch their image"
+    )
+    yield Grant("job", "roles/secretmanager.secretAccessor", "secret", "privacy-key", "the hash of erased users")
+
+    yield from _grants_without_the_job()
 
     yield _asks("features", "feature jobs are statements")
     yield from _reads("features", "events, each once, with consent", Dataset.VIEWS)
@@ -119,10 +195,12 @@ def _grants() -> Iterator[Grant]:
         Dataset.AGGREGATES,
         Dataset.PRIVACY,
     )
-    for dataset in (Dataset.STABLE, Dataset.VIEWS):
-        yield Grant(
-            "upkeep", "roles/bigquery.dataEditor", "dataset", dataset, "closes days, and writes into views up to when"
-        )
+    yield Grant("upkeep", WRITE_ROWS, "dataset", Dataset.STABLE, "closes days")
+    yield Grant(
+        "upkeep", "roles/bigquery.dataEditor", "dataset", Dataset.VIEWS, "writes into views which days are closed"
+    )
+    for dataset in (Dataset.RAW, Dataset.STABLE, Dataset.PRIVACY):
+        yield Grant("upkeep", SHARE_WITH_VIEWS, "dataset", dataset, "writes views that read it")
     for table in (QUALITY_RESULTS, COST_ESTIMATES, ALERTS):
         yield Grant("upkeep", WRITE_ROWS, "table", _table(table), "what was found, estimated and told")
     yield Grant("upkeep", "roles/pubsub.publisher", "topic", "alerts", "tells of alerts")
@@ -131,32 +209,17 @@ def _grants() -> Iterator[Grant]:
             "upkeep", "roles/secretmanager.secretAccessor", "secret", secret, "where alerts are told, and signed"
         )
 
-    yield _asks("privacy", "looks for a user in every table")
-    yield from _reads("privacy", "finds a user's sessions, and replays into views", Dataset.VIEWS)
-    for dataset in (
-        Dataset.RAW,
-        Dataset.STABLE,
-        Dataset.FAILED,
-        Dataset.FEATURES,
-        Dataset.AGGREGATES,
-        Dataset.OPS,
-        Dataset.PRIVACY,
-    ):
-        yield Grant("privacy", WRITE_ROWS, "dataset", dataset, "deletes a user's rows, stores what is replayed")
-    for bucket in ("archive", "failed"):
-        yield Grant("privacy", "roles/storage.objectUser", "bucket", bucket, "takes a user's lines out of objects")
-    yield Grant("privacy", "roles/secretmanager.secretAccessor", "secret", "privacy-key", "the hash of erased users")
+    yield from _grants_of_privacy()
 
     yield _asks("serving", "what Redis does not have is asked of the warehouse")
     yield from _reads(
         "serving",
         "what is served and shown; of failed events only counts, by a view",
         Dataset.VIEWS,
-        Dataset.FEATURES,
         Dataset.AGGREGATES,
         Dataset.OPS,
     )
-    for table in (DECISIONS, WRITTEN_INSIGHTS, LOOKUPS, INSTRUCTIONS):
+    for table in (DECISIONS, LOOKUPS, INSTRUCTIONS):
         yield Grant("serving", WRITE_ROWS, "table", _table(table), "notes what was decided, looked up and asked for")
     yield Grant(
         "serving", "roles/bigquery.dataViewer", "table", _table(INSTRUCTION_OUTCOMES), "shows what came of instructions"
@@ -174,9 +237,10 @@ def access_json() -> str:
     """deploy/terraform/generated/access.json."""
     value = {
         "components": [
-            {"name": name, "what": what, "has_account": name != "analysts"} for name, what in COMPONENTS.items()
+            {"name": name, "what": what, "has_account": name != "analysts", "ingest": ONLY_WITH.get(name, "either")}
+            for name, what in COMPONENTS.items()
         ],
-        "row_writer": {"role_id": WRITE_ROWS, "permissions": list(WRITE_ROWS_PERMISSIONS)},
+        "roles": [{"role_id": role_id, **vars(role)} for role_id, role in ROLES.items()],
         "grants": [{name: str(value) for name, value in vars(grant).items()} for grant in GRANTS],
     }
     return json.dumps(value, indent=2) + "\n"
@@ -191,11 +255,14 @@ def _page_lines() -> Iterator[str]:
     yield "# Permissions\n"
     yield "Generated by `make docs` from `deploy/access.py`, as are Terraform's bindings; do not edit. Nothing else is"
     yield "granted."
-    yield "`shopstreamRowWriter` is a role of ours: " + ", ".join(f"`{each}`" for each in WRITE_ROWS_PERMISSIONS) + "."
-    yield "It reads and changes rows; it cannot make, change or delete a table. BigQuery knows no right to insert that"
-    yield "is not one to delete too."
+    yield "Tests look at the requests of every component: all they need is granted, and each grant is needed."
+    for role_id, role in ROLES.items():
+        yield f"\n`{role_id}` is a role of ours: {', '.join(f'`{each}`' for each in role.permissions)}."
+        yield role.what
     for name, what in COMPONENTS.items():
         yield f"\n## {name}: {what}\n"
+        if name in ONLY_WITH:
+            yield f'Only with `ingest = "{ONLY_WITH[name]}"` or `"both"`.\n'
         theirs = [grant for grant in GRANTS if grant.component == name]
         if not theirs:
             yield "Starts the jobs of `deploy/terraform/run.tf`, each by a right on that job."

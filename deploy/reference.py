@@ -15,6 +15,8 @@ from random import Random
 from pydantic import SecretStr
 
 from deploy.access import access_json, permissions_page
+from deploy.api_reference import api_pages
+from deploy.capacity import with_figures
 from deploy.dashboards.grafana import dashboard
 from deploy.warehouse_resources import warehouse_json
 from shopstream import capture
@@ -134,7 +136,10 @@ def write(docs: Path) -> None:
     (docs / "collector-openapi.json").write_text(collector_document())
     (docs / "serving-openapi.json").write_text(serving_document())
     (docs / "permissions.md").write_text(permissions_page())
+    (docs / "scale.md").write_text(with_figures((docs / "scale.md").read_text()))
     (docs.parent / "deploy" / "dashboards" / "grafana.json").write_text(dashboard())
+    for name, page in api_pages().items():
+        (docs / "api" / name).write_text(page)
     terraform = docs.parent / "deploy" / "terraform" / "generated"
     (terraform / "access.json").write_text(access_json())
     (terraform / "warehouse.json").write_text(warehouse_json())

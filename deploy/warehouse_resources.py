@@ -5,6 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from shopstream.schemas import ALL_TABLES, ALL_VIEWS
+from shopstream.schemas.landing import (
+    LANDING_COLUMNS,
+    LANDING_DESCRIPTION,
+    LANDING_EXPIRY_DAYS,
+    LANDING_SUFFIX,
+    LANDING_TABLE,
+    PUBLISHED_AT,
+)
 from shopstream.schemas.table import Dataset
 from shopstream.schemas.views import View
 from shopstream.schemas.warehouse import CONTRACT_LABEL, WarehouseTable
@@ -33,6 +41,18 @@ def warehouse_json() -> str:
         ],
         "tables": [_table(table) for table in ALL_TABLES],
         "views": [_view(view) for view in ALL_VIEWS],
+        "landing": {
+            "suffix": LANDING_SUFFIX,
+            "description": "Events as Pub/Sub wrote them, until `shopstream-pipeline land` moves them; for nobody.",
+            "max_time_travel_hours": TIME_TRAVEL_HOURS,
+            "expiration_ms": LANDING_EXPIRY_DAYS * _MILLISECONDS_A_DAY,
+            "table": {
+                "name": LANDING_TABLE,
+                "description": LANDING_DESCRIPTION,
+                "schema": list(LANDING_COLUMNS),
+                "partition_field": PUBLISHED_AT,
+            },
+        },
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import orjson
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import TransportError
-from google.cloud.storage import Bucket, Client
 
 from shopstream.schemas import CloudSettings, SettingsError, Unavailable
 
 from .models.artefact import Artefact, Judged, from_bytes
 from .settings import FeatureSettings
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket, Client
 
 PREFIX = "models/reorders"
 REQUEST_SECONDS = 120.0
@@ -45,7 +48,7 @@ class ModelStore:
     """The models of one bucket.
 
     Raises:
-        SettingsError: MODELS_BUCKET is not set, or what is found is no model.
+        SettingsError: MODELS_BUCKET is not set, the client is not installed, or what is found is no model.
         Unavailable: Cloud Storage does not answer.
     """
 
@@ -104,7 +107,13 @@ class ModelStore:
                 raise Overtaken("another training put its model in force meanwhile; train again") from error
 
 
-def _connect(settings: CloudSettings) -> Client:
+def _connect(settings: CloudSettings) -> "Client":
+    try:
+        from google.cloud.storage import Client
+    except ImportError as error:
+        raise SettingsError(
+            f"MODELS_BUCKET is set, but {error.name} is not installed: pip install 'shopstream[features,models]'"
+        ) from None
     if settings.storage_emulator_host is None:
         return Client(settings.google_cloud_project)
     return Client(

@@ -93,7 +93,7 @@ def backfill(pattern: str, setup_file: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("image")
 def template(image: str) -> None:
-    """Print the spec of a Dataflow Flex Template whose code is in IMAGE (deploy/flex_template/Dockerfile), as JSON.
+    """Print the spec of a Dataflow Flex Template whose code is in IMAGE (deploy/containers), as JSON.
 
     Example: shopstream-pipeline template europe-docker.example/shop/shopstream:1.0 > shopstream.json
     """
@@ -176,6 +176,32 @@ def close_days_command(as_json: bool) -> None:
         click.echo(f"quality: {result.rule} is {result.value:.4g}, not {bounds_of(result)}", err=True)
     if broken:
         sys.exit(ExitStatus.FOUND)
+
+
+@cli.command("land")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an event type.")
+def land_command(as_json: bool) -> None:
+    """Move what Pub/Sub wrote into the landing table to the raw tables; every few minutes, instead of the job.
+
+    Only where events come by a BigQuery subscription (docs/ingest.md). What breaks its contract becomes a failed event.
+    Running it twice, or killing it, loses nothing.
+
+    Example: shopstream-pipeline land
+    """
+    from .land import land
+    from .warehouse import connect
+
+    settings = settings_in_force()
+    log_json()
+    landed = land(connect(settings), settings, utc_now())
+    show(
+        [vars(each) for each in landed],
+        as_json,
+        lambda: [
+            f"{each.event_type or 'of no type'}: {each.waited:,} rows, {each.stored:,} stored, {each.refused:,} refused"
+            for each in landed
+        ],
+    )
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from shopstream.schemas import read_settings
@@ -26,6 +27,8 @@ _FROM_THE_LAUNCH = {
 }
 """Settings that Dataflow's launcher gives as options of Beam, by their name there."""
 _NOT_ON_DATAFLOW = re.compile("emulator|^beam_")
+_NO_SECRET_THERE = {"redis_url"}
+"""Memorystore is reached over a private network and has no password."""
 
 
 def container_spec(image: str) -> dict[str, Any]:
@@ -47,9 +50,11 @@ def container_spec(image: str) -> dict[str, Any]:
 
 
 def parameters() -> list[str]:
-    """Settings that a launch may give."""
-    names = PipelineSettings.model_fields
-    return [name for name in names if name not in _FROM_THE_LAUNCH and not _NOT_ON_DATAFLOW.search(name)]
+    """Settings that a launch may give: no secret, for whoever sees the job sees its parameters."""
+    fields = PipelineSettings.model_fields
+    secrets = {name for name, field in fields.items() if SecretStr in (field.annotation, *get_args(field.annotation))}
+    kept_out = {*_FROM_THE_LAUNCH, *(secrets - _NO_SECRET_THERE)}
+    return [name for name in fields if name not in kept_out and not _NOT_ON_DATAFLOW.search(name)]
 
 
 def read_launch(argv: Sequence[str]) -> tuple[PipelineSettings, list[str]]:

@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr, field_validator
 
 from shopstream.schemas import CloudSettings, RedisSettings, SettingsError
 
+LEAST_KEY_CHARACTERS = 16
+
 
 class PipelineSettings(CloudSettings, RedisSettings):
     """Settings of the streaming job and of back-fill."""
@@ -72,9 +74,15 @@ class PipelineSettings(CloudSettings, RedisSettings):
     )
     privacy_key: SecretStr | None = Field(
         None,
-        min_length=16,
+        min_length=LEAST_KEY_CHARACTERS,
         description="Key of the hash that is kept of erased users; the same wherever the job or `privacy` runs. Who "
         "changes it lets late events of those erased before through.",
+    )
+    privacy_key_secret: str | None = Field(
+        None,
+        pattern=r"^projects/[^/\s]+/secrets/[^/\s]+/versions/[^/\s]+$",
+        description="PRIVACY_KEY's place in Secret Manager, `projects/…/secrets/…/versions/…`: for a job on Dataflow, "
+        "whose workers read it with their own account. The job takes no key itself, for its parameters can be seen.",
     )
     quality_thresholds: str = Field(
         "",
@@ -152,6 +160,11 @@ def beam_arguments(
         raise SettingsError(
             "DATAFLOW_STAGING is not set: Dataflow needs a gs:// folder. "
             "To run here instead, set PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST."
+        )
+    if settings.privacy_key is not None:
+        raise SettingsError(
+            "PRIVACY_KEY would be seen by whoever sees the job on Dataflow: unset it, and name its place in Secret "
+            "Manager by PRIVACY_KEY_SECRET"
         )
     return [
         "--runner=DataflowRunner",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
 from shopstream.schemas import ALL_TABLES
@@ -13,12 +12,10 @@ from shopstream.schemas.erasure import in_json
 from shopstream.schemas.warehouse import FAILED_TABLE, WarehouseTable, dataset_id
 
 from .options import PipelineSettings
-from .warehouse import ask, timestamp
+from .warehouse import ask, delete, timestamp
 
 STREAMED_ROWS_STAY = timedelta(minutes=90)
 """Rows of streaming inserts cannot be deleted for 30 minutes, BigQuery says; where it is busy it takes longer."""
-_IN_THE_BUFFER = "streaming buffer"
-"""What BigQuery's refusal to delete such rows says."""
 _STREAMED = {"_raw": "ingested_at", "_failed": "failed_at"}
 """The datasets that rows are streamed into, and the column that says when."""
 
@@ -146,12 +143,8 @@ def delete_rows(client: bigquery.Client, each: PersonalTable, persons: Sequence[
         Unavailable: BigQuery does not answer.
     """
     statement = f"DELETE FROM `{each.place}` WHERE {deletable(each)}"  # noqa: S608 - names of our own
-    try:
-        ask(client, statement, each.place, parameters(persons, statement, now - STREAMED_ROWS_STAY))
-    except BadRequest as error:
-        # A row may have come long after its own time says: then none goes now, and all with a later run.
-        if _IN_THE_BUFFER not in str(error):
-            raise
+    # A row may have come long after its own time says.
+    delete(client, statement, each.place, parameters(persons, statement, now - STREAMED_ROWS_STAY))
 
 
 def deletable(each: PersonalTable) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
-from typing import Self
+from typing import Self, TypeAlias
 
 from shopstream.schemas import Reason, Rejected, SettingsError, Stage
 from shopstream.schemas.erasure import tombstone
@@ -16,9 +16,11 @@ from .cached import Cached
 from .options import PipelineSettings
 from .outcome import Outcome, each
 from .retry import RETRY_SECONDS, retrying
+from .secret_manager import read_secret
 from .validate import validate
 from .warehouse import ask, connect
 
+Key: TypeAlias = Callable[[], str]
 REFRESH = timedelta(seconds=60)
 """An erasure is in force in every worker after so long."""
 _USERS_REMEMBERED = 100_000
@@ -27,12 +29,13 @@ _USERS_REMEMBERED = 100_000
 class Tombstones:
     """The list of erased users, read when first needed and again once it is a minute old.
 
-    Pickled without what was read: each worker reads its own.
+    Pickled without what was read: each worker reads its own, the key too.
     """
 
-    def __init__(self, read: Callable[[], frozenset[str]], key: str | None) -> None:
-        """Start with nothing read; `read` gives the tombstones there are, `key` is PRIVACY_KEY."""
-        self._read, self._key = read, key
+    def __init__(self, read: Callable[[], frozenset[str]], key: Key | None) -> None:
+        """Start with nothing read; `read` gives the tombstones there are, `key` PRIVACY_KEY."""
+        self._read, self._read_key = read, key
+        self._key: str | None = None
         self._list = Cached(read, REFRESH, first=lambda: retrying(RETRY_SECONDS)(read))
         self._hashes: frozenset[str] = frozenset()
         self._hash = lru_cache(_USERS_REMEMBERED)(tombstone)
@@ -40,19 +43,26 @@ class Tombstones:
     @classmethod
     def of(cls, settings: PipelineSettings) -> Self:
         """Those of the warehouse."""
-        key = settings.privacy_key
-        return cls(partial(_read_list, settings), None if key is None else key.get_secret_value())
+        key: Key | None = None
+        if settings.privacy_key_secret is not None:
+            key = partial(read_secret, settings.privacy_key_secret)
+        elif settings.privacy_key is not None:
+            key = settings.privacy_key.get_secret_value
+        return cls(partial(_read_list, settings), key)
 
-    def __reduce__(self) -> tuple[type["Tombstones"], tuple[Callable[[], frozenset[str]], str | None]]:
-        return Tombstones, (self._read, self._key)
+    def __reduce__(self) -> tuple[type["Tombstones"], tuple[Callable[[], frozenset[str]], Key | None]]:
+        return Tombstones, (self._read, self._read_key)
 
     def refresh(self, now: datetime) -> None:
         """Read the list where it is too old. One that was read before stays in force while BigQuery is away.
 
         Raises:
-            Unavailable: It was never read, and BigQuery does not answer.
-            SettingsError: Users were erased, and there is no key to recognise them by.
+            Unavailable: It was never read, and BigQuery does not answer; or Secret Manager does not for the key.
+            SettingsError: The key cannot be read; or there is none, and users were erased who are recognised by it.
         """
+        if self._key is None and self._read_key is not None:
+            # Before anybody is erased, so that a right that is missing shows when the job starts.
+            self._key = retrying(RETRY_SECONDS)(self._read_key)
         self._hashes = self._list.value(now)
         if self._hashes and self._key is None:
             raise SettingsError("PRIVACY_KEY is not set, but users were erased: without it they cannot be recognised")

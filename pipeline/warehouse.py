@@ -28,6 +28,8 @@ STATEMENT_SECONDS = 600.0
 STORE_SECONDS = 60.0
 """So long a command tries to store what it found."""
 
+_IN_THE_BUFFER = "streaming buffer"
+"""What BigQuery's refusal to delete rows that were streamed in lately says."""
 _TRY_LATER = (
     exceptions.ServerError,
     exceptions.TooManyRequests,
@@ -114,9 +116,41 @@ def ask(client: bigquery.Client, statement: str, what: str, parameters: Sequence
         Unavailable: BigQuery does not answer.
     """
     with unavailable_when_down(what):
-        config = bigquery.QueryJobConfig(query_parameters=list(parameters))
-        query = client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
-        return [dict(row.items()) for row in query.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)]
+        rows = _start(client, statement, parameters).result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+        return [dict(row.items()) for row in rows]
+
+
+def change(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> int:
+    """How many rows a statement inserted, changed or deleted; `what` it is about, for the error.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    with unavailable_when_down(what):
+        query = _start(client, statement, parameters)
+        query.result(timeout=STATEMENT_SECONDS, retry=None, job_retry=None)
+        return int(query.num_dml_affected_rows or 0)
+
+
+def delete(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> int:
+    """How many rows a DELETE removed; `what` it is about, for the error.
+
+    0 where one of them was streamed in too lately for BigQuery to delete: then none goes now, and all with a later run.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+    """
+    try:
+        return change(client, statement, what, parameters)
+    except exceptions.BadRequest as error:
+        if _IN_THE_BUFFER not in str(error):
+            raise
+        return 0
+
+
+def _start(client: bigquery.Client, statement: str, parameters: Sequence[Any]) -> bigquery.QueryJob:
+    config = bigquery.QueryJobConfig(query_parameters=list(parameters))
+    return client.query(statement, job_config=config, timeout=REQUEST_SECONDS, retry=None, job_retry=None)
 
 
 def find_stored(client: bigquery.Client, table: str, rows: Sequence[Row]) -> set[str]:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 
 import requests
@@ -104,13 +105,16 @@ def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Seq
         for day, documents in copies.items():
             body = b"\n".join(documents) + b"\n"
             name = f"failed_events/{day:%Y/%m/%d}/{hashlib.sha256(body).hexdigest()[:32]}.ndjson.gz"
-            client.bucket(bucket).blob(name).upload_from_string(
-                gzip.compress(body, mtime=0),
-                content_type="application/gzip",
-                checksum="crc32c",
-                timeout=REQUEST_SECONDS,
-                retry=None,
-            )
+            # Its name says its bytes. Never written over, so that the right to create objects is enough.
+            with suppress(exceptions.PreconditionFailed):
+                client.bucket(bucket).blob(name).upload_from_string(
+                    gzip.compress(body, mtime=0),
+                    content_type="application/gzip",
+                    if_generation_match=0,
+                    checksum="crc32c",
+                    timeout=REQUEST_SECONDS,
+                    retry=None,
+                )
         client.close()
     except _ERRORS as error:
         raise Unavailable(f"gs://{bucket} did not take failed events: {type(error).__name__}") from error

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from .environment import SettingsError
 from .identifiers import Opaque
 
+__all__ = ["Experiment", "Variant", "assigned", "read_experiments"]
+
 _HASHED = 2.0**64
 
 
@@ -20,6 +22,7 @@ class Variant(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Opaque
+    """What events of exposure call it."""
     weight: int = Field(1, ge=1, le=1000)
     """How many users get it, beside the weights of the others."""
 
@@ -30,6 +33,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Opaque
+    """What events of exposure and reports call it."""
     salt: Opaque
     """Users are dealt out anew with another salt. Never change it while the experiment runs."""
     variants: tuple[Variant, ...] = Field(min_length=2, max_length=10)
@@ -39,7 +43,9 @@ class Experiment(BaseModel):
     planned_users: int = Field(ge=100)
     """How many exposed users the experiment is planned for; the sequential intervals are narrowest there."""
     starts_on: date
+    """The first day that is looked at."""
     ends_on: date | None = None
+    """The last day that is looked at; None while it goes on."""
     outcome_days: int = Field(14, ge=1, le=90)
     """What a user does within so many days after the first exposure counts."""
 

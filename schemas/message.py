@@ -25,14 +25,16 @@ class Message:
     """What goes to a topic."""
 
     data: bytes
+    """Lines of JSON, compressed where `content_encoding` says so."""
     attributes: dict[str, str]
+    """`event_type`, `schema_version`, `count` and, where it is compressed, `content_encoding`."""
 
 
-def pack(event_type: str, lines: Sequence[bytes], *, schema_version: int = 1) -> Message:
-    """One message of all lines, each the JSON of one event of this type; compressed where that pays."""
+def pack(event_type: str, lines: Sequence[bytes], *, schema_version: int = 1, compress: bool = True) -> Message:
+    """One message of all lines, each the JSON of one event of this type; compressed where that pays, or never."""
     body = b"\n".join(lines)
     attributes = {"event_type": event_type, "schema_version": str(schema_version), "count": str(len(lines))}
-    if len(body) >= _WORTH_COMPRESSING_BYTES:
+    if compress and len(body) >= _WORTH_COMPRESSING_BYTES:
         # mtime=0: the same lines give the same bytes.
         compressed = gzip.compress(body, compresslevel=1, mtime=0)
         if len(compressed) < len(body):

@@ -126,6 +126,7 @@ ALL_TABLES: tuple[WarehouseTable, ...] = (
     INSTRUCTION_OUTCOMES,
     HIDDEN_PRODUCTS,
 )
+"""Every table of the warehouse."""
 
 
 def dataset_id(settings: CloudSettings, dataset: Dataset) -> str:

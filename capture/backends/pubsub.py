@@ -1,4 +1,4 @@
-"""Pub/Sub as a backend: one publish request of packed messages for each batch."""
+"""Pub/Sub as a backend: for each batch one publish request of packed messages, or more where events go alone."""
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -20,6 +20,8 @@ _REJECTED = (google_errors.InvalidArgument,)
 """The request itself is wrong: sending it again gives the same answer."""
 _UNAVAILABLE = (google_errors.GoogleAPIError, GoogleAuthError, grpc.RpcError, OSError)
 """All else, a missing topic or right included: somebody will put the world right while the spool waits."""
+_MESSAGES_PER_REQUEST = 1000
+"""As many as Pub/Sub takes."""
 _CHANNEL_OPTIONS = [
     # gRPC's own default is to try a dead server again only after up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -42,11 +44,15 @@ class PubSub:
             raise _translated(error) from None
 
     def send(self, batch: tuple[Record, ...]) -> None:
-        """Publish the batch in one request and wait for its acknowledgement."""
+        """Publish the batch and wait for its acknowledgement."""
         messages = [
             PubsubMessage(data=message.data, attributes=message.attributes)
             for message in messages_of(batch, self._message_events, self._message_bytes)
         ]
+        for start in range(0, len(messages), _MESSAGES_PER_REQUEST):
+            self._publish(messages[start : start + _MESSAGES_PER_REQUEST])
+
+    def _publish(self, messages: list[PubsubMessage]) -> None:
         request = PublishRequest(topic=self._topic, messages=messages)
         try:
             answer = self._client.publish(request=request, retry=None, timeout=self._timeout)
@@ -68,7 +74,10 @@ class PubSub:
 
 
 def messages_of(records: Iterable[Record], most_events: int, most_bytes: int) -> Iterator[Message]:
-    """The records packed by event_type; a message holds at most so many events and, unless it is one, so many bytes."""
+    """The records packed by event_type; a message holds at most so many events and, unless it is one, so many bytes.
+
+    Where it is to hold one it is not compressed: whoever reads such messages wants the event itself.
+    """
     lines_of: dict[str, list[bytes]] = {}
     for record in records:
         lines_of.setdefault(record.event_type, []).append(record.document)
@@ -79,12 +88,12 @@ def messages_of(records: Iterable[Record], most_events: int, most_bytes: int) ->
             if sum(map(len, part)) + len(part) > most_bytes:
                 # As many as fit, and one at least.
                 part = part[: max(sum(size <= most_bytes for size in accumulate(len(line) + 1 for line in part)), 1)]
-            yield _message(event_type, part)
+            yield _message(event_type, part, compress=most_events > 1)
             sent += len(part)
 
 
-def _message(event_type: str, lines: list[bytes]) -> Message:
-    message = pack(event_type, lines)
+def _message(event_type: str, lines: list[bytes], *, compress: bool) -> Message:
+    message = pack(event_type, lines, compress=compress)
     if len(lines) > 1 or event_type == FAILED_EVENT:
         return message
     event = orjson.loads(lines[0])

@@ -65,11 +65,11 @@ class LocalStack:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.environment = {"GOOGLE_CLOUD_PROJECT": self.given.get("GOOGLE_CLOUD_PROJECT", PROJECT)}
         try:
-            self.environment["PUBSUB_EMULATOR_HOST"] = self.given.get("PUBSUB_EMULATOR_HOST") or self._start_pubsub()
             if given := self.given.get("BIGQUERY_EMULATOR_HOST"):
                 self.environment["BIGQUERY_EMULATOR_HOST"] = given
             else:
                 self.environment |= self._start_bigquery()
+            self.environment["PUBSUB_EMULATOR_HOST"] = self.given.get("PUBSUB_EMULATOR_HOST") or self._start_pubsub()
         except BaseException:  # Ctrl-C too must leave nothing running.
             self.stop()
             raise
@@ -78,6 +78,11 @@ class LocalStack:
         """Stop what was started, the last first."""
         while self._parts:
             self._parts.pop().stop()
+
+    @property
+    def process_ids(self) -> dict[str, int]:
+        """Of the parts that were started, by name."""
+        return {part.name: part.process.pid for part in self._parts}
 
     def __enter__(self) -> Self:
         self.start()
@@ -89,7 +94,10 @@ class LocalStack:
         self.stop()
 
     def _start_pubsub(self) -> str:
-        emulator = self._start("pubsub", [sys.executable, "-m", "deploy.local.pubsub", "--port", "0", "--json"])
+        # For subscriptions that write to tables.
+        bigquery = ["--bigquery", self.environment["BIGQUERY_EMULATOR_HOST"]]
+        command = [sys.executable, "-m", "deploy.local.pubsub", "--port", "0", "--json", *bigquery]
+        emulator = self._start("pubsub", command)
         ready = _await_line(emulator, lambda entry: "address" in entry)
         return str(ready["address"])
 

@@ -1,9 +1,29 @@
+locals {
+  # Settings of the job, by the names of the template's parameters.
+  job_settings = {
+    bigquery_dataset      = var.dataset
+    bigquery_location     = var.location
+    bigquery_write_method = var.write_method
+    pubsub_topic          = google_pubsub_topic.topic["events"].name
+    pubsub_subscription   = one(google_pubsub_subscription.pipeline[*].name)
+    failed_events_bucket  = google_storage_bucket.bucket["failed"].name
+    live_features_enabled = "true"
+    redis_enabled         = tostring(var.redis_enabled)
+    redis_url             = local.settings.REDIS_URL
+    consent_otherwise     = var.consent_otherwise
+    # Its name: workers read the key with their own account, and no one else sees it.
+    privacy_key_secret = "${google_secret_manager_secret.secret["privacy-key"].id}/versions/latest"
+  }
+}
+
 resource "google_dataflow_flex_template_job" "pipeline" {
   provider = google-beta
+  count    = local.with_job ? 1 : 0
 
   name                    = "shopstream"
   region                  = var.region
   container_spec_gcs_path = var.template
+  sdk_container_image     = var.images.job
   labels                  = local.labels
   service_account_email   = google_service_account.component["job"].email
   staging_location        = "gs://${google_storage_bucket.bucket["staging"].name}/staging"
@@ -18,19 +38,7 @@ resource "google_dataflow_flex_template_job" "pipeline" {
   # A change that cannot be made to the running job drains it, and what is on its way is stored first.
   on_delete = "drain"
 
-  parameters = {
-    google_cloud_project  = var.project
-    bigquery_dataset      = var.dataset
-    bigquery_location     = var.location
-    bigquery_write_method = var.write_method
-    pubsub_topic          = google_pubsub_topic.topic["events"].name
-    pubsub_subscription   = google_pubsub_subscription.pipeline.name
-    failed_events_bucket  = google_storage_bucket.bucket["failed"].name
-    live_features_enabled = "true"
-    redis_enabled         = tostring(var.redis_enabled)
-    redis_url             = local.settings.REDIS_URL
-    consent_otherwise     = var.consent_otherwise
-  }
+  parameters = merge(local.job_settings, var.job_settings)
 
   depends_on = [
     google_bigquery_table.table,
@@ -39,6 +47,7 @@ resource "google_dataflow_flex_template_job" "pipeline" {
     google_bigquery_table_iam_member.grant,
     google_project_iam_member.grant,
     google_pubsub_subscription_iam_member.grant,
+    google_secret_manager_secret_iam_member.grant,
     google_storage_bucket_iam_member.grant,
   ]
 }

@@ -3,14 +3,14 @@ locals {
   alert_policies = {
     job-behind = {
       says      = "The oldest event that is not stored yet is older than five minutes."
-      filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.pipeline.name}\" AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
+      filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = monitoring.regex.full_match(\"shopstream-events-(pipeline|landing)\") AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       aligner   = "ALIGN_MAX"
       threshold = 300
       duration  = "300s"
       severity  = "CRITICAL"
     }
     messages-dead-lettered = {
-      says      = "Messages were delivered a hundred times and never acknowledged."
+      says      = "Messages were delivered again and again and never acknowledged, or BigQuery refuses them."
       filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead_letter.name}\" AND metric.type = \"pubsub.googleapis.com/subscription/num_undelivered_messages\""
       aligner   = "ALIGN_MAX"
       threshold = 0
@@ -27,7 +27,7 @@ locals {
     }
     events-failed = {
       says      = "More than a thousand events failed within ten minutes."
-      filter    = "resource.type = \"dataflow_step\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.events_failed.name}\""
+      filter    = "resource.type = \"${local.with_job ? "dataflow_step" : "cloud_run_job"}\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.events_failed.name}\""
       aligner   = "ALIGN_SUM"
       threshold = 1000
       duration  = "0s"
@@ -79,10 +79,10 @@ resource "google_monitoring_notification_channel" "email" {
   depends_on = [google_project_service.api]
 }
 
-# Each line of the job's log that says `events failed` has how many.
+# Each line of the job's log, or of that of `land`, that says `events failed` has how many.
 resource "google_logging_metric" "events_failed" {
   name            = "shopstream/events_failed"
-  filter          = "resource.type = \"dataflow_step\" AND jsonPayload.message = \"events failed\""
+  filter          = "(resource.type = \"dataflow_step\" AND jsonPayload.message = \"events failed\") OR (resource.type = \"cloud_run_job\" AND jsonPayload.event = \"events failed\")"
   value_extractor = "EXTRACT(jsonPayload.events)"
 
   metric_descriptor {

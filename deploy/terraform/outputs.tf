@@ -17,3 +17,8 @@ output "images" {
   description = "Where images are pushed."
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
 }
+
+output "release" {
+  description = "What runs: the variables of the release that was applied last, for a plan that changes none of them."
+  value       = { images = var.images, template = var.template }
+}

@@ -29,6 +29,8 @@ resource "google_pubsub_topic" "topic" {
 }
 
 resource "google_pubsub_subscription" "pipeline" {
+  count = local.with_job ? 1 : 0
+
   name                         = "shopstream-events-pipeline"
   topic                        = google_pubsub_topic.topic["events"].id
   labels                       = local.labels
@@ -96,7 +98,12 @@ resource "google_pubsub_topic_iam_member" "dead_letter_agent" {
 }
 
 resource "google_pubsub_subscription_iam_member" "dead_letter_agent" {
-  subscription = google_pubsub_subscription.pipeline.id
+  for_each = merge(
+    { for subscription in google_pubsub_subscription.pipeline : "pipeline" => subscription.id },
+    { for subscription in google_pubsub_subscription.landing : "landing" => subscription.id },
+  )
+
+  subscription = each.value
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }

@@ -10,16 +10,23 @@ locals {
     alerts       = { account = "upkeep", schedule = "* * * * *", command = ["shopstream-pipeline", "alerts", "check"] }
   }
 
+  # Which image holds a command.
+  image_of = {
+    shopstream-pipeline = var.images.upkeep
+    shopstream-features = var.images.features
+  }
+
   # Settings that are secrets, by who needs them.
   secret_settings = {
     features = { TRAINING_EXPORT_KEY = "training-export-key" }
+    land     = { PRIVACY_KEY = "privacy-key" }
     privacy  = { PRIVACY_KEY = "privacy-key" }
     upkeep   = var.alert_webhook_enabled ? { ALERT_WEBHOOK_URL = "alert-webhook-url", ALERT_WEBHOOK_SECRET = "alert-webhook-secret" } : {}
   }
 }
 
 resource "google_cloud_run_v2_job" "job" {
-  for_each = local.jobs
+  for_each = local.scheduled
 
   name                = "shopstream-${each.key}"
   location            = var.region
@@ -33,7 +40,7 @@ resource "google_cloud_run_v2_job" "job" {
       max_retries     = 1
 
       containers {
-        image   = var.image
+        image   = local.image_of[each.value.command[0]]
         command = each.value.command
 
         resources {
@@ -83,7 +90,7 @@ resource "google_cloud_run_v2_job" "job" {
 }
 
 resource "google_cloud_scheduler_job" "job" {
-  for_each = local.jobs
+  for_each = local.scheduled
 
   name             = "shopstream-${each.key}"
   region           = var.region
@@ -107,7 +114,7 @@ resource "google_cloud_scheduler_job" "job" {
 }
 
 resource "google_cloud_run_v2_job_iam_member" "scheduler" {
-  for_each = local.jobs
+  for_each = local.scheduled
 
   name     = google_cloud_run_v2_job.job[each.key].name
   location = var.region
@@ -134,7 +141,7 @@ resource "google_cloud_run_v2_service" "serving" {
     }
 
     containers {
-      image   = var.image
+      image   = var.images.serving
       command = ["shopstream-features", "serve"]
 
       ports {

@@ -32,6 +32,8 @@ resource "google_storage_bucket" "bucket" {
     content {
       condition {
         age = lifecycle_rule.value
+        # Workers that join a job fetch its staged files however old it is, and a template is launched again.
+        matches_prefix = each.key == "staging" ? ["temp/"] : null
       }
 
       action {

@@ -31,14 +31,36 @@ variable "dataset" {
   default     = "shopstream"
 }
 
-variable "image" {
-  description = "Image of the commands and the API, with a digest: REGION-docker.pkg.dev/PROJECT/shopstream/shopstream@sha256:…"
-  type        = string
+variable "images" {
+  description = "Image of each role, with its digest: REGION-docker.pkg.dev/PROJECT/shopstream/ROLE@sha256:… The release writes them."
+  type = object({
+    features = string
+    job      = string
+    serving  = string
+    upkeep   = string
+  })
 }
 
 variable "template" {
   description = "gs:// path of the Flex Template's spec, which the release writes."
   type        = string
+}
+
+variable "ingest" {
+  description = "How events get from Pub/Sub into BigQuery: dataflow, by the streaming job; or bigquery_subscription, by Pub/Sub itself and the command land, for which capture needs CAPTURE_MESSAGE_EVENTS=1; or both, between the two: docs/ingest.md."
+  type        = string
+  default     = "dataflow"
+
+  validation {
+    condition     = contains(["dataflow", "bigquery_subscription", "both"], var.ingest)
+    error_message = "ingest is dataflow, bigquery_subscription or both."
+  }
+}
+
+variable "land_schedule" {
+  description = "When land runs, where ingest is not dataflow: so long events wait at most, and more often costs more."
+  type        = string
+  default     = "*/15 * * * *"
 }
 
 variable "write_method" {
@@ -57,6 +79,12 @@ variable "job_max_workers" {
   description = "So many workers at most."
   type        = number
   default     = 3
+}
+
+variable "job_settings" {
+  description = "Other settings of the job, as docs/settings.md has them, in lower case: visit_shards, bigquery_streams_per_table."
+  type        = map(string)
+  default     = {}
 }
 
 variable "redis_enabled" {

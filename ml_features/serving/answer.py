@@ -12,7 +12,7 @@ from shopstream.schemas.serving.views import Item
 
 Other = TypeVar("Other", bound=msgspec.Struct)
 Source: TypeAlias = Literal["redis", "warehouse", "default"]
-"""`default`: neither answered in time, and nothing was remembered."""
+"""Where rows are from."""
 
 
 class Answer(msgspec.Struct, Generic[Item], frozen=True, gc=False):
@@ -25,6 +25,7 @@ class Answer(msgspec.Struct, Generic[Item], frozen=True, gc=False):
     version: str | None
     """The publication they are from; None of the warehouse."""
     source: Source
+    """Who answered; `default`: neither did in time, and nothing was remembered."""
     age_seconds: float
     """Since they were published, or read from the warehouse."""
     stale: bool

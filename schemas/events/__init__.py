@@ -17,6 +17,7 @@ from .voice import Turn, Voice
 AnyEvent = Annotated[
     Search | Interaction | Order | Voice | Consent | Product | Exposure | LedgerEntry, Field(discriminator="event_type")
 ]
+"""An event of any type, known by its event_type; docs/data-dictionary.md tells what each holds."""
 
 EVENT_TYPES: dict[str, type[Event]] = {
     model.model_fields["event_type"].default: model for model in get_args(get_args(AnyEvent)[0])

@@ -41,6 +41,23 @@ from .served import (
     ServedReorderWeight,
 )
 
+__all__ = [
+    "AFFINITIES",
+    "CONSENTS",
+    "EXPLORATIONS",
+    "HIDDEN_PRODUCTS",
+    "LIVE_REORDERS",
+    "LIVE_SESSIONS",
+    "MODEL_REORDERS",
+    "PERSONAS",
+    "POPULAR",
+    "PRODUCTS",
+    "PROFILES",
+    "REORDERS",
+    "WEIGHTS",
+    "ServedView",
+]
+
 Item = TypeVar("Item", bound=msgspec.Struct)
 
 MOST_REORDERS = 50
@@ -55,8 +72,11 @@ class ServedView(Generic[Item]):
     """Rows of a feature table under a key: one value a key, as MessagePack without names."""
 
     name: str
+    """What it is published as."""
     model: type[BaseModel]
+    """The row of its table."""
     item: type[Item]
+    """A row as it is served."""
     key: str | None
     """The column asked by; None where there is one answer for everyone."""
     most: int = 1
@@ -119,15 +139,25 @@ View: TypeAlias = ServedView[Any]
 """One whose rows do not matter."""
 
 PROFILES = ServedView("profiles", Profile, ServedProfile, "user_id")
+"""What each user is like."""
 PERSONAS = ServedView("personas", Persona, ServedPersona, "user_id", 2, ("window_days",))
+"""Each user's personas, over 30 and over 180 days."""
 REORDERS = ServedView("reorders", Reorder, ServedReorder, "user_id", MOST_REORDERS, ("rank",))
+"""What each user will most probably buy again, by the formula."""
 MODEL_REORDERS = ServedView("model_reorders", ModelReorder, ServedModelReorder, "user_id", MOST_REORDERS, ("rank",))
+"""The same by the model tier."""
 EXPLORATIONS = ServedView("explorations", Exploration, ServedExploration, "user_id", 30, ("rank",))
+"""What each user may try."""
 PRODUCTS = ServedView("product_popularity", ProductPopularity, ServedProductPopularity, "product_id")
+"""How much each product sells, and whether it is available."""
 AFFINITIES = ServedView("product_affinities", ProductAffinity, ServedProductAffinity, "product_id", 50, ("rank",))
+"""What is bought together with each product."""
 POPULAR = ServedView("popular_products", ProductPopularity, ServedProductPopularity, None, MOST_POPULAR, ("rank",))
+"""What sells best; the same for everyone."""
 WEIGHTS = ServedView("reorder_weights", ReorderWeight, ServedReorderWeight, None, 1000, ("horizon_days", "feature"))
+"""The weights of the reorder formula; the same for everyone."""
 CONSENTS = ServedView("consents", ConsentState, ServedConsentState, "user_id", len(PURPOSES), ("purpose",))
+"""What each user has decided about uses of data."""
 
 NIGHTLY = (PROFILES, PERSONAS, REORDERS, MODEL_REORDERS, EXPLORATIONS, PRODUCTS, AFFINITIES, POPULAR, WEIGHTS, CONSENTS)
 """Published after feature jobs, each a date at a time."""
@@ -142,6 +172,7 @@ LIVE_SESSIONS = ServedView(
     seconds=LIVE_EXPIRY_DAYS * 86400,
     live=True,
 )
+"""What each user is doing, by the stream."""
 LIVE_REORDERS = ServedView(
     "live_reorders",
     LiveReorders,
@@ -151,6 +182,7 @@ LIVE_REORDERS = ServedView(
     seconds=LIVE_EXPIRY_DAYS * 86400,
     live=True,
 )
+"""What each user will buy again, as of the last order, by the stream."""
 HIDDEN_PRODUCTS = ServedView(
     "hidden_products",
     HiddenProducts,
@@ -160,4 +192,5 @@ HIDDEN_PRODUCTS = ServedView(
     seconds=HIDDEN_PRODUCTS_EXPIRY_DAYS * 86400,
     live=True,
 )
+"""What each user is not recommended, by the console."""
 SERVED = (*NIGHTLY, LIVE_SESSIONS, LIVE_REORDERS, HIDDEN_PRODUCTS)

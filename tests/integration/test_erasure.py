@@ -28,7 +28,7 @@ from shopstream.pipeline.options import PipelineSettings
 from shopstream.pipeline.personal_rows import STREAMED_ROWS_STAY, personal_tables
 from shopstream.pipeline.serve_live import LiveServing
 from shopstream.pipeline.storage import connect_to_storage
-from shopstream.pipeline.warehouse import ask
+from shopstream.pipeline.warehouse import change
 from shopstream.schemas import FailedEvent, Reason, Rejected, Stage, read_settings
 from shopstream.schemas.bigquery_schema import Column
 from shopstream.schemas.live.live_session import LiveSession
@@ -473,15 +473,15 @@ def test_rows_that_bigquery_will_not_delete_yet_wait_for_the_next_run(
     place.plant()
     refusing = f"{dataset_id(place.settings, Dataset.FAILED)}.failed_events"
 
-    def ask_bigquery(client: Any, statement: str, what: str, parameters: Any = ()) -> list[dict[str, Any]]:
+    def change_or_refuse(client: Any, statement: str, what: str, parameters: Any = ()) -> int:
         if statement.startswith(f"DELETE FROM `{refusing}`"):  # noqa: S608 - compared, not run
             raise BadRequest("UPDATE or DELETE statement over table would affect rows in the streaming buffer")
-        return ask(client, statement, what, parameters)
+        return change(client, statement, what, parameters)
 
     eraser = place.eraser()
     eraser.request(USER, "request-1", NOW)
     with monkeypatch.context() as patched:
-        patched.setattr("shopstream.pipeline.personal_rows.ask", ask_bigquery)
+        patched.setattr("shopstream.pipeline.warehouse.change", change_or_refuse)
         (first,) = eraser.run(NOW + timedelta(days=1))
     assert {each.place for each in first.places if each.remaining} == {refusing}
     (second,) = eraser.run(NOW + timedelta(days=1))

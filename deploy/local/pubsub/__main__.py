@@ -18,8 +18,11 @@ class PortTaken(click.ClickException):
 
 @click.command()
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--bigquery", metavar="URL", help="A BigQuery emulator, http://host:port, for subscriptions that write to tables."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one line of JSON.")
-def main(port: int, as_json: bool) -> None:
+def main(port: int, bigquery: str | None, as_json: bool) -> None:
     """Serve Pub/Sub on 127.0.0.1, in memory, until SIGTERM or SIGINT.
 
     Prints one line with the address once calls are answered. For example, in one shell and then in another:
@@ -28,14 +31,14 @@ def main(port: int, as_json: bool) -> None:
 
         export PUBSUB_EMULATOR_HOST=127.0.0.1:8085
     """
-    asyncio.run(_serve(port, as_json=as_json))
+    asyncio.run(_serve(port, bigquery, as_json=as_json))
 
 
-async def _serve(port: int, *, as_json: bool) -> None:
+async def _serve(port: int, bigquery: str | None, *, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = Server(now=time.time)
+    server = Server(now=time.time, bigquery=bigquery)
     try:
         bound = await server.start(port)
     except OSError as error:

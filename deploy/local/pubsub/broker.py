@@ -12,6 +12,7 @@ from itertools import count
 from .backlog import Backlog, Content, Delivery, DeliveryPolicy, Message, RetryPolicy, Window
 from .faults import PublishFaults, duplicate_every, publish_faults
 from .refusal import Refusal, Status
+from .table_rows import TableTarget
 
 DELETED_TOPIC = "_deleted-topic_"
 """The topic of a subscription whose topic is gone. It keeps what it holds."""
@@ -46,6 +47,7 @@ class SubscriptionSettings:
     topic: str
     ack_deadline_seconds: int = 10
     ordered: bool = False
+    target: TableTarget | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     dead_letter: DeadLetterPolicy | None = None
     retry: RetryPolicy | None = None
@@ -81,6 +83,8 @@ class Subscription:
     topic: str
     settings: SubscriptionSettings
     backlog: Backlog
+    errors: dict[str, str] = field(default_factory=dict)
+    """Why messages were refused that are still here, by message id."""
 
 
 class Broker:
@@ -212,6 +216,12 @@ class Broker:
         for ack_id in ack_ids:
             backlog.modify_deadline(now, ack_id, seconds)
 
+    def refuse(self, name: str, now: float, delivery: Delivery, error: str) -> None:
+        """A nack with its reason, which a dead-lettered message carries."""
+        subscription = self.subscription(name)
+        subscription.errors[delivery.message.message_id] = error
+        subscription.backlog.modify_deadline(now, delivery.ack_id, 0)
+
     def advance(self, now: float) -> None:
         """Let happen what was due by now, in every subscription."""
         for subscription in list(self._subscriptions.values()):
@@ -233,7 +243,8 @@ class Broker:
 
     def _forward_dead_letter(self, name: str, message: Message, attempts: int, now: float) -> bool:
         """Publish to the dead-letter topic as Pub/Sub does; False when it is gone, so nothing is lost."""
-        policy = self.subscription(name).settings.dead_letter
+        subscription = self.subscription(name)
+        policy = subscription.settings.dead_letter
         if policy is None or policy.topic not in self._topics:
             return False
         _, project, _, short_name = name.split("/")
@@ -244,6 +255,8 @@ class Broker:
             "CloudPubSubDeadLetterSourceSubscriptionProject": project,
             "CloudPubSubDeadLetterSourceTopicPublishTime": published_at.isoformat(timespec="milliseconds"),
         }
+        if error := subscription.errors.pop(message.message_id, None):
+            added["CloudPubSubDeadLetterSourceDeliveryErrorMessage"] = error
         content = message.content
         dead = Content(content.data, {**content.attributes, **added}, content.ordering_key)
         self.publish(policy.topic, [dead], now)

@@ -13,6 +13,7 @@ from .backlog import Content, Delivery, RetryPolicy
 from .broker import DeadLetterPolicy, Subscription, SubscriptionSettings, Topic, TopicSettings
 from .proto import Proto
 from .refusal import Refusal, Status
+from .table_rows import TableTarget
 
 # Pub/Sub's published limits.
 MAX_PUBLISH_BYTES = 10_000_000
@@ -40,11 +41,13 @@ _NAMES = {
 }
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_TABLE = re.compile(r"[^.:]+\.[^.:]+\.[^.:]+")
 _ACK_ID = re.compile(r"[0-9]+-[0-9]+")
 
 _TOPIC_FIELDS = {"name", "labels", "message_retention_duration", "state"}
 _SUBSCRIPTION_FIELDS = {
     "ack_deadline_seconds",
+    "bigquery_config",
     "dead_letter_policy",
     "enable_message_ordering",
     "expiration_policy",
@@ -130,6 +133,7 @@ def read_subscription(proto: Proto) -> SubscriptionSettings:
         topic=proto.topic,
         ack_deadline_seconds=check_ack_deadline(seconds, "ack_deadline_seconds"),
         ordered=proto.enable_message_ordering,
+        target=_read_target(proto),
         labels=_labels(proto.labels),
         dead_letter=_read_dead_letter(proto),
         retry=_read_retry(proto),
@@ -156,6 +160,12 @@ def write_subscription(subscription: Subscription) -> Proto:
     _set_seconds(proto.message_retention_duration, settings.retention_seconds)
     if settings.expiry_seconds is not None:
         _set_seconds(proto.expiration_policy.ttl, settings.expiry_seconds)
+    if settings.target:
+        proto.bigquery_config.table = settings.target.table
+        proto.bigquery_config.use_table_schema = True
+        proto.bigquery_config.write_metadata = settings.target.write_metadata
+        proto.bigquery_config.drop_unknown_fields = settings.target.drop_unknown_fields
+        proto.bigquery_config.state = "ACTIVE"
     if settings.dead_letter:
         proto.dead_letter_policy.dead_letter_topic = settings.dead_letter.topic
         proto.dead_letter_policy.max_delivery_attempts = settings.dead_letter.max_delivery_attempts
@@ -224,6 +234,17 @@ def _content(index: int, proto: Proto) -> Content:
     if len(content.ordering_key.encode()) > MAX_ORDERING_KEY_BYTES:
         _refuse(f"messages[{index}].ordering_key", f"exceeds {MAX_ORDERING_KEY_BYTES} bytes")
     return content
+
+
+def _read_target(proto: Proto) -> TableTarget | None:
+    config = proto.bigquery_config
+    if not config.table:
+        return None
+    if not _TABLE.fullmatch(config.table):
+        _refuse("bigquery_config.table", f"{config.table!r} is not of the form project.dataset.table")
+    if not config.use_table_schema:
+        raise Refusal(Status.UNIMPLEMENTED, "bigquery_config: this emulator writes with use_table_schema only")
+    return TableTarget(config.table, config.write_metadata, config.drop_unknown_fields)
 
 
 def _read_dead_letter(proto: Proto) -> DeadLetterPolicy | None:

@@ -9,6 +9,7 @@ from .broker import Broker
 from .live import Live
 from .publisher import Publisher
 from .subscriber import Subscriber
+from .table_writer import TableWriter
 
 LOOPBACK = "127.0.0.1"
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024
@@ -16,10 +17,11 @@ _MAX_REQUEST_BYTES = 32 * 1024 * 1024
 
 
 class Server:
-    """An empty emulator. `now` gives seconds since 1970."""
+    """An empty emulator. `now` gives seconds since 1970; `bigquery` is where BigQuery subscriptions write to."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], bigquery: str | None = None) -> None:
         self._live = Live(Broker(), now)
+        self._tables = TableWriter(self._live, bigquery)
         self._server: grpc.aio.Server | None = None
 
     async def start(self, port: int) -> int:
@@ -39,7 +41,8 @@ class Server:
                 ("grpc.max_send_message_length", -1),
             ]
         )
-        server.add_generic_rpc_handlers((Publisher(self._live).handler(), Subscriber(self._live).handler()))
+        services = Publisher(self._live), Subscriber(self._live, self._tables)
+        server.add_generic_rpc_handlers([service.handler() for service in services])
         try:
             bound: int = server.add_insecure_port(f"{LOOPBACK}:{port}")
         except RuntimeError as error:
@@ -50,6 +53,7 @@ class Server:
 
     async def stop(self) -> None:
         """End open calls and close the port."""
+        await self._tables.stop()
         self._live.close()
         if self._server:
             await self._server.stop(grace=None)

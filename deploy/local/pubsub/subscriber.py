@@ -13,6 +13,7 @@ from .live import Live, Waiter
 from .proto import Proto
 from .refusal import Refusal
 from .rpc import Methods, guarded, page, serialise, unary
+from .table_writer import TableWriter
 
 PULL_WAIT_SECONDS = 1.0
 """A pull of an empty subscription answers with nothing after this long, as Pub/Sub does after a longer while.
@@ -39,9 +40,10 @@ class _Stream:
 class Subscriber:
     """Subscriptions, and what they deliver."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, tables: TableWriter) -> None:
         self._live = live
         self._broker = live.broker
+        self._tables = tables
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The methods there are; gRPC answers UNIMPLEMENTED for the others."""
@@ -65,7 +67,12 @@ class Subscriber:
         name = resources.check_name(request.name, "subscriptions", "name")
         resources.check_name(request.topic, "topics", "topic")
         settings = resources.read_subscription(request)
-        return resources.write_subscription(self._broker.create_subscription(name, settings))
+        if settings.target:
+            await self._tables.check(settings.target)
+        created = self._broker.create_subscription(name, settings)
+        if settings.target:
+            self._tables.start(name, settings.target)
+        return resources.write_subscription(created)
 
     async def _get_subscription(self, request: Proto, _: object) -> Proto:
         return resources.write_subscription(self._broker.subscription(_subscription(request)))
@@ -85,7 +92,9 @@ class Subscriber:
         return resources.write_subscription(self._broker.update_subscription(name, settings))
 
     async def _delete_subscription(self, request: Proto, _: object) -> None:
-        self._broker.delete_subscription(_subscription(request))
+        name = _subscription(request)
+        await self._tables.stop(name)
+        self._broker.delete_subscription(name)
 
     async def _acknowledge(self, request: Proto, _: object) -> None:
         ack_ids = resources.check_ack_ids(request.ack_ids, "ack_ids")

@@ -69,9 +69,3 @@ def test_a_launch_builds_the_job_its_parameters_describe() -> None:
 def test_a_parameter_that_is_wrong_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="BIGQUERY_WRITE_METHOD"):
         read_launch([*LAUNCH, "--bigquery_write_method=load_jobs"])
-
-
-def test_the_image_holds_everything_that_is_installed() -> None:
-    copied = (Path(__file__).parents[3] / "deploy/flex_template/Dockerfile").read_text()
-    for room in ("schemas", "capture", "pipeline", "ml_features"):
-        assert f"COPY {room} {room}\n" in copied

@@ -264,6 +264,7 @@ class TestLimits:
         "settings",
         [
             {"filter": 'attributes.a = "b"'},
+            {"bigquery_config": {"table": "p.d.t", "use_table_schema": True}},  # Started without --bigquery.
             {"enable_exactly_once_delivery": True},
             {"push_config": {"push_endpoint": "http://127.0.0.1:1"}},
         ],

@@ -10,9 +10,10 @@ from typing import Any
 import hcl2
 import pytest
 
-from deploy.access import COMPONENTS, GRANTS, WRITE_ROWS, access_json, permissions_page
+from deploy.access import COMPONENTS, GRANTS, ONLY_WITH, ROLES, access_json, permissions_page
 from deploy.provider_arguments import NAMES, TERRAFORM
 from deploy.warehouse_resources import warehouse_json
+from shopstream.pipeline.flex_template import parameters
 
 ROOT = Path(__file__).parents[3]
 META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic"}
@@ -28,6 +29,8 @@ BEYOND_THE_TABLE = {
     # Pub/Sub's own agent, which moves messages to the dead-letter topic.
     ("google_pubsub_topic_iam_member", "dead_letter_agent"),
     ("google_pubsub_subscription_iam_member", "dead_letter_agent"),
+    # The same agent writes into landing tables as an account of ours.
+    ("google_service_account_iam_member", "landing_agent"),
     # The scheduler starts these jobs and no others.
     ("google_cloud_run_v2_job_iam_member", "scheduler"),
     # Whom the variable names may reach the API, before any key.
@@ -104,14 +107,30 @@ def test_rights_are_given_by_the_table_and_nowhere_else() -> None:
     for resource, name, body in blocks("resource"):
         if (resource, name) in of_the_table:
             assert str(body["for_each"]).startswith("${local.grants."), (resource, name)
-    assert giving - of_the_table == BEYOND_THE_TABLE | {("google_project_iam_custom_role", "row_writer")}
+    assert giving - of_the_table == BEYOND_THE_TABLE | {("google_project_iam_custom_role", "ours")}
     assert not any(resource.endswith(("_iam_policy", "_iam_binding")) for resource, _ in giving)
+
+
+def test_what_belongs_to_one_way_of_ingest_is_there_with_that_way_only() -> None:
+    job, subscription = "with_job", "with_landing"
+    ways = {
+        ("google_dataflow_flex_template_job", "pipeline"): job,
+        ("google_pubsub_subscription", "pipeline"): job,
+        ("google_bigquery_dataset", "landing"): subscription,
+        ("google_bigquery_table", "landing"): subscription,
+        ("google_pubsub_subscription", "landing"): subscription,
+        ("google_service_account_iam_member", "landing_agent"): subscription,
+    }
+    counts = {(resource, name): body["count"] for resource, name, body in blocks("resource") if "count" in body}
+    assert {each: counts[each] for each in ways} == {each: f"${{local.{way} ? 1 : 0}}" for each, way in ways.items()}
+    ways_of = {"job": "dataflow", "pubsub": "bigquery_subscription", "land": "bigquery_subscription"}
+    assert ways_of == ONLY_WITH
 
 
 def test_no_right_is_broader_than_it_must_be() -> None:
     for grant in GRANTS:
         assert (
-            grant.role == WRITE_ROWS
+            grant.role in ROLES
             or not grant.role.removeprefix("roles/").endswith(TOO_BROAD)
             or (grant.role == "roles/pubsub.viewer")
         ), grant
@@ -123,12 +142,13 @@ def test_every_right_is_on_something_there_is() -> None:
     warehouse = json.loads(warehouse_json())
     there = {
         "project": {""},
-        "dataset": {dataset["suffix"] for dataset in warehouse["datasets"]},
+        "dataset": {dataset["suffix"] for dataset in (*warehouse["datasets"], warehouse["landing"])},
         "table": {f"{table['dataset']}.{table['name']}" for table in warehouse["tables"]},
         "bucket": locals_named("buckets"),
         "topic": locals_named("topics"),
         "secret": locals_named("secrets"),
         "subscription": {"pipeline"},
+        "repository": {"images"},
     }
     assert [grant for grant in GRANTS if grant.on not in there[grant.kind]] == []
     assert len({(grant.component, grant.role, grant.on) for grant in GRANTS}) == len(GRANTS)
@@ -156,6 +176,10 @@ def test_every_variable_an_environment_sets_is_declared() -> None:
     for file in sorted((TERRAFORM / "environments").glob("*.tfvars")):
         with file.open() as text:
             assert set(hcl2.load(text)) <= declared, file.name
+
+
+def test_every_setting_of_the_job_is_a_parameter_of_its_template() -> None:
+    assert locals_named("job_settings") <= set(parameters())
 
 
 def test_every_alert_has_its_section_in_the_runbook() -> None:

@@ -15,6 +15,10 @@ KEY = "a key of at least sixteen"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
+def key() -> str:
+    return KEY
+
+
 class Source:
     """What the warehouse says, or that it says nothing."""
 
@@ -49,7 +53,7 @@ def one_user() -> frozenset[str]:
 
 
 def test_an_erased_users_event_is_refused_and_only_its_number_is_kept() -> None:
-    admit = Admit(Tombstones(Source("gone"), KEY))
+    admit = Admit(Tombstones(Source("gone"), key))
     outcome = admit([line("gone"), line("here"), line(None)], NOW)
     assert [received.event.user_id for received in outcome.done] == ["here", None]
     (failure,) = outcome.failed
@@ -60,7 +64,7 @@ def test_an_erased_users_event_is_refused_and_only_its_number_is_kept() -> None:
 
 
 def test_a_failed_event_can_lose_what_it_said() -> None:
-    (failure,) = Admit(Tombstones(nobody, KEY))([Line(b'{"user_id":"gone"}', 0, Delivery("m", {}, NOW))], NOW).failed
+    (failure,) = Admit(Tombstones(nobody, key))([Line(b'{"user_id":"gone"}', 0, Delivery("m", {}, NOW))], NOW).failed
     assert failure.user_id == "gone"
     kept = failure.without_payload()
     assert (kept.reason, kept.payload, kept.user_id, kept.event_id) == (Reason.ERASED_USER, "", None, failure.event_id)
@@ -68,7 +72,7 @@ def test_a_failed_event_can_lose_what_it_said() -> None:
 
 def test_the_list_is_read_once_a_minute() -> None:
     source = Source()
-    tombstones = Tombstones(source, KEY)
+    tombstones = Tombstones(source, key)
     for seconds in range(0, 60, 5):
         tombstones.refresh(NOW + timedelta(seconds=seconds))
     assert source.reads == 1
@@ -80,7 +84,7 @@ def test_the_list_is_read_once_a_minute() -> None:
 
 def test_a_list_once_read_is_in_force_while_the_warehouse_is_away() -> None:
     source = Source("gone")
-    tombstones = Tombstones(source, KEY)
+    tombstones = Tombstones(source, key)
     tombstones.refresh(NOW)
     source.is_down = True
     tombstones.refresh(NOW + REFRESH)
@@ -94,7 +98,7 @@ def test_without_the_key_an_erasure_cannot_be_kept_so_the_job_stops() -> None:
 
 
 def test_a_worker_gets_the_way_to_the_list_and_not_the_list() -> None:
-    tombstones = Tombstones(one_user, KEY)
+    tombstones = Tombstones(one_user, key)
     tombstones.refresh(NOW)
     assert tombstones.holds("gone")
     copy = pickle.loads(pickle.dumps(tombstones))  # noqa: S301 - our own bytes

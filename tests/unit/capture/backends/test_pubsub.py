@@ -39,6 +39,13 @@ def test_every_record_is_in_one_message_of_its_type_within_the_limits(
         assert found[event_type] == [each.document for each in records if each.event_type == event_type]
 
 
+def test_an_event_that_goes_alone_is_its_own_json_however_long() -> None:
+    records = [record("search", number, 5_000) for number in range(3)]
+    messages = list(messages_of(records, 1, 1 << 20))
+    assert [message.data for message in messages] == [each.document for each in records]
+    assert {message.attributes.get("content_encoding") for message in messages} == {None}
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -1,0 +1,1 @@
+"""The images, and what a release tells Terraform of them."""
