@@ -52,6 +52,11 @@ class CaptureSettings(Settings):
         10.0, ge=0, description="How long closing, and a normal exit, wait for the backends to take what is spooled."
     )
     pubsub_enabled: bool = Field(True, description="Whether events are forwarded to Pub/Sub.")
+    pubsub_endpoint: str = Field(
+        "pubsub.googleapis.com",
+        description="The host events are published to; one of a region, such as europe-west1-pubsub.googleapis.com, "
+        "keeps them in it on their way.",
+    )
     pubsub_timeout_seconds: float = Field(
         5.0, gt=0, le=600, description="How long one publish request may take before it is tried again."
     )

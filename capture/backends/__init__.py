@@ -117,6 +117,7 @@ def _pubsub(settings: CaptureSettings, environ: Mapping[str, str], now: Now) -> 
     def make() -> Backend:
         return PubSub(
             cloud,
+            endpoint=settings.pubsub_endpoint,
             timeout_seconds=settings.pubsub_timeout_seconds,
             message_events=settings.message_events,
             message_bytes=settings.message_bytes,

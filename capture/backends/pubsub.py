@@ -33,13 +33,13 @@ class PubSub:
     """Publishes to one topic. Without retries of its own, so that a dead server is seen within the timeout."""
 
     def __init__(
-        self, cloud: CloudSettings, *, timeout_seconds: float, message_events: int, message_bytes: int
+        self, cloud: CloudSettings, *, endpoint: str, timeout_seconds: float, message_events: int, message_bytes: int
     ) -> None:
         self._topic = f"projects/{cloud.google_cloud_project}/topics/{cloud.pubsub_topic}"
         self._timeout = timeout_seconds
         self._message_events, self._message_bytes = message_events, message_bytes
         try:
-            self._client = PublisherClient(transport=PublisherGrpcTransport(channel=_channel(cloud)))
+            self._client = PublisherClient(transport=PublisherGrpcTransport(channel=_channel(cloud, endpoint)))
         except _UNAVAILABLE as error:
             raise _translated(error) from None
 
@@ -111,10 +111,10 @@ def _message(event_type: str, lines: list[bytes], *, compress: bool) -> Message:
     )
 
 
-def _channel(cloud: CloudSettings) -> grpc.Channel:
+def _channel(cloud: CloudSettings, endpoint: str) -> grpc.Channel:
     if cloud.pubsub_emulator_host:
         return grpc.insecure_channel(cloud.pubsub_emulator_host, options=_CHANNEL_OPTIONS)
-    return PublisherGrpcTransport.create_channel("pubsub.googleapis.com:443", options=_CHANNEL_OPTIONS)
+    return PublisherGrpcTransport.create_channel(f"{endpoint}:443", options=_CHANNEL_OPTIONS)
 
 
 def _translated(error: Exception) -> Rejected | Unavailable:

@@ -130,7 +130,7 @@ def until(warehouse: Warehouse, rows: int) -> None:
 
 def send(settings: PipelineSettings, events: Sequence[tuple[str, bytes]]) -> None:
     """As capture sends with CAPTURE_MESSAGE_EVENTS=1."""
-    backend = PubSub(settings, timeout_seconds=10, message_events=1, message_bytes=1 << 20)
+    backend = PubSub(settings, endpoint="", timeout_seconds=10, message_events=1, message_bytes=1 << 20)
     backend.send(tuple(Record(event_type, document) for event_type, document in events))
     backend.close()
 

@@ -21,7 +21,7 @@ def test_a_batch_of_more_messages_than_a_request_takes_arrives_whole(stack: Loca
         json.dumps({"event_id": f"e-{number}", "source": "shop", "occurred_at": "2026-11-20T12:00:00Z"}).encode()
         for number in range(MORE_THAN_A_REQUEST_TAKES)
     ]
-    backend = PubSub(settings, timeout_seconds=10, message_events=1, message_bytes=1 << 20)
+    backend = PubSub(settings, endpoint="", timeout_seconds=10, message_events=1, message_bytes=1 << 20)
     backend.send(tuple(Record("search", document) for document in documents))
     backend.close()
     found: set[bytes] = set()

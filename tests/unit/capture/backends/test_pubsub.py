@@ -1,16 +1,21 @@
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from, tuples
 
+from shopstream.capture.backends import backends_on
 from shopstream.capture.backends.pubsub import _translated, messages_of
+from shopstream.capture.settings import CaptureSettings
 from shopstream.capture.spool_format import Record
-from shopstream.schemas import Rejected, Unavailable, unpack
+from shopstream.schemas import Rejected, Unavailable, read_settings, unpack
 from shopstream.schemas.message import FAILED_EVENT
+from tests.unit.capture.conftest import NOW
 
 DOCUMENT = b'{"event_id":"e","source":"s","occurred_at":"2026-11-20T12:00:00Z","n":%d,"pad":"%s"}'
 
@@ -65,3 +70,21 @@ def test_the_clients_errors_become_our_two_without_their_text(error: Any, kind: 
     translated = _translated(error)
     assert type(translated) is kind
     assert "secret" not in str(translated)
+
+
+def test_events_are_published_to_the_endpoint_that_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A channel to Google's hosts needs an account, so that only its making is looked at."""
+    asked: list[str] = []
+    local = grpc.insecure_channel("127.0.0.1:1")
+
+    def create_channel(host: str, **_: object) -> grpc.Channel:
+        asked.append(host)
+        return local
+
+    monkeypatch.setattr(PublisherGrpcTransport, "create_channel", create_channel)
+    environ = {"CAPTURE_SPOOL_DIRECTORY": str(tmp_path), "GOOGLE_CLOUD_PROJECT": "shopstream-test"}
+    for given_too in ({}, {"CAPTURE_PUBSUB_ENDPOINT": "europe-west1-pubsub.googleapis.com"}):
+        settings = read_settings(CaptureSettings, environ | given_too)
+        backends_on(settings, environ | given_too, now=lambda: NOW)["pubsub"].make()
+    local.close()
+    assert asked == ["pubsub.googleapis.com:443", "europe-west1-pubsub.googleapis.com:443"]
