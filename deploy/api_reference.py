@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -45,8 +46,20 @@ def _index() -> Iterator[str]:
     yield "|---|---|---|"
     for module in MODULES:
         page = f"{module.removeprefix('shopstream.')}.md"
-        names = ", ".join(f"[`{name}`]({page}#{name.lower()})" for name in importlib.import_module(module).__all__)
+        anchors = _anchors(importlib.import_module(module).__all__)
+        names = ", ".join(f"[`{name}`]({page}#{anchor})" for name, anchor in anchors.items())
         yield f"| [`{module}`]({page}) | {_docstring(_found(module)).value.splitlines()[0]} | {names} |"
+
+
+def _anchors(names: Iterable[str]) -> Mapping[str, str]:
+    """Where each name's heading is: the second that differs by its letters' case only gets a number."""
+    seen: Counter[str] = Counter()
+    anchors = {}
+    for name in names:
+        before = seen[name.lower()]
+        anchors[name] = f"{name.lower()}-{before}" if before else name.lower()
+        seen[name.lower()] += 1
+    return anchors
 
 
 def _page(module: str) -> Iterator[str]:
