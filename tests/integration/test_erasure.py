@@ -128,13 +128,13 @@ class Place:
     def _plant_objects(self) -> None:
         lines = [json.dumps(fields, ensure_ascii=False).encode() for fields in events()]
         unsigned = json.dumps({**events()[0], "user_id": None, "session_id": SESSION}).encode()
-        packed = gzip.compress(b"\n".join([*lines, unsigned]) + b"\n")
+        packed = gzip.compress(b"\n".join([*lines, unsigned]) + b"\n", mtime=0)
         self.storage.bucket(EVENTS_BUCKET).blob("search/date=2026-11-20/a.ndjson.gz").upload_from_string(packed)
         self.storage.bucket(EVENTS_BUCKET).blob("only-hers.ndjson").upload_from_string(lines[0] + b"\n")
         self.storage.bucket(EVENTS_BUCKET).blob("logo.png").upload_from_string(b"no events")
         copies = b"\n".join(failed_row(failure) for failure in failures()) + b"\n"
         name = "failed_events/2026/11/20/a.ndjson.gz"
-        self.storage.bucket(FAILED_BUCKET).blob(name).upload_from_string(gzip.compress(copies))
+        self.storage.bucket(FAILED_BUCKET).blob(name).upload_from_string(gzip.compress(copies, mtime=0))
 
     def _ship_copies(self) -> None:
         """To the files and the Redis stream; Pub/Sub is down, so the spool keeps everything."""

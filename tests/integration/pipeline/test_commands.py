@@ -61,7 +61,7 @@ def test_a_backfill_takes_files_of_any_kind_and_twice_shows_everything_once(
     valid = b"".join((GOLDEN / kind / "valid.ndjson").read_bytes() for kind in ("search", "order", "product"))
     invalid = b"".join((GOLDEN / kind / "invalid.ndjson").read_bytes() for kind in ("search", "order", "product"))
     (tmp_path / "plain.ndjson").write_bytes(valid)
-    (tmp_path / "packed.ndjson.gz").write_bytes(gzip.compress(invalid))
+    (tmp_path / "packed.ndjson.gz").write_bytes(gzip.compress(invalid, mtime=0))
     events, failures = len(valid.splitlines()), len(invalid.splitlines())
     for _ in range(2):
         done = run(warehouse.environment, "backfill", f"{tmp_path}/*", "--json")

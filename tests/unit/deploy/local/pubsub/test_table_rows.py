@@ -57,7 +57,7 @@ def test_a_field_becomes_its_column(fields: dict[str, Any], written: dict[str, A
     [
         (b"{", "not JSON"),
         (b"\xff", "not JSON"),
-        (gzip.compress(b'{"id": "1"}'), "not JSON"),
+        (gzip.compress(b'{"id": "1"}', mtime=0), "not JSON"),
         ([], "not a JSON object"),
         ({}, "id is REQUIRED"),
         ({"id": 1}, "id does not convert to STRING"),
