@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ from .shape import (
     Stored,
     bottleneck,
     capacity,
-    caught_up_after,
-    drain_seconds,
     expected_lag_growth,
     is_over,
     knee,
@@ -35,13 +33,8 @@ SERIES: Mapping[str, tuple[str, Warehouse, str, float]] = {
     "acknowledged": ("Streaming inserts into a server that only answers", "acknowledging", "streaming_inserts", 1_000),
 }
 """Title, warehouse, write method, and the first rate; the third series is the job's own limit."""
-PARTS = (*SERIES, "keys", "recovery")
+PARTS = (*SERIES, "keys")
 FACTOR, MOST, STEPS_BEYOND = 2.0, 200_000, 2
-OUTAGE_SECONDS = 5.0
-"""Less than the time Pub/Sub gives to acknowledge, so that nothing comes twice."""
-_BEFORE_SECONDS, _STEADY_SECONDS = 3.0, 5.0
-_LATE_SECONDS = 0.5
-"""The job has caught up where what it stores is no later than without an outage, and this."""
 _SHARDS = (4, 64, 256)
 _OVERLOAD = 40_000.0
 
@@ -114,33 +107,6 @@ def keys(seconds: float, directory: Path) -> Rows:
     return rows
 
 
-def recovery(most: float, shares: Sequence[float], directory: Path) -> Rows:
-    """How long what waited during an outage takes, where so large a share of the capacity is offered all the time."""
-    rows = []
-    pool = Pool()
-    with rig(directory / "recovery", "acknowledging") as running:
-        for share in shares:
-            offered = most * share
-            steady, _ = running.step(pool, offered, _STEADY_SECONDS)
-            expected = drain_seconds(OUTAGE_SECONDS, offered, most)
-            resumed = _BEFORE_SECONDS + OUTAGE_SECONDS
-            seconds = resumed + 2 * expected + _STEADY_SECONDS
-            meanwhile: dict[float, Callable[[], None]] = {_BEFORE_SECONDS: running.pause, resumed: running.resume}
-            stored = running.run(pool, offered, seconds, meanwhile)
-            after = caught_up_after(stored, resumed, steady.lag_p99 + _LATE_SECONDS)
-            rows.append(
-                {
-                    "offered, share of capacity": share,
-                    "offered, events/s": round(offered),
-                    "waiting after the outage": round(offered * OUTAGE_SECONDS),
-                    "by arithmetic, s": round(expected, 1),
-                    "until caught up, s": "not within the offer" if after is None else round(after, 1),
-                }
-            )
-            _tell(f"recovery: {rows[-1]}")
-    return rows
-
-
 def goals_of(steps: Mapping[str, Sequence[Step]]) -> list[Goal]:
     """Whether what waiting does follows the arithmetic."""
     goals = []
@@ -175,10 +141,6 @@ def _measure(parts: Sequence[str], seconds: float, directory: Path) -> tuple[dic
     if "keys" in parts:
         tables["Hot keys and shards, into a server that only answers"] = keys(seconds, directory)
         tables["What open visits cost, each time a bundle of their shard comes"] = rows_of_state()
-    if "recovery" in parts:
-        own = steps.get("acknowledged") or series("acknowledged", seconds, directory)[0]
-        title = f"After an outage of {OUTAGE_SECONDS:g} s, with a capacity of {capacity(own):,.0f} events/s"
-        tables[title] = recovery(capacity(own), (0.5, 0.7), directory)
     return tables, steps
 
 
@@ -189,8 +151,8 @@ def _measure(parts: Sequence[str], seconds: float, directory: Path) -> tuple[dic
 def main(seconds: float, parts: Sequence[str], as_json: bool) -> None:
     """Offer events to the local stack at rising rates until it cannot follow; seven minutes, on Linux.
 
-    Each step's events are due at fixed times, whatever became of those before. What follows the knee, how long a
-    backlog takes and what many visitors cost is written to benchmarks/results/scale.json.
+    Each step's events are due at fixed times, whatever became of those before. What follows the knee and what
+    many visitors cost is written to benchmarks/results/scale.json.
 
     Example: python -m benchmarks.scale --part acknowledged --seconds 4 --json
     """

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -92,17 +91,8 @@ class Rig:
         """
         self.run(pool, *_WARM_UP, {})
 
-    def pause(self) -> None:
-        """The job does nothing from now on, as if it were away; its process stays."""
-        self._job.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """It goes on."""
-        self._job.process.send_signal(signal.SIGCONT)
-
     def close(self) -> None:
         """End the job."""
-        self.resume()
         self._job.stop()
         self._publisher.close()
 

@@ -137,20 +137,6 @@ def expected_lag_growth(offered: float, stored: float) -> float:
     return max(offered / stored - 1, 0.0)
 
 
-def drain_seconds(outage_seconds: float, offered: float, most: float) -> float:
-    """How long what waited during an outage takes while as much keeps coming; endless without headroom."""
-    return outage_seconds * offered / (most - offered) if most > offered else float("inf")
-
-
-def caught_up_after(stored: Sequence[Stored], resumed: float, lag: float) -> float | None:
-    """Seconds from the resumption until what is being stored is less than `lag` late; None where it never was."""
-    late = [each for each in sorted(stored, key=lambda each: each.at) if each.at > resumed]
-    if not late or late[-1].at - late[-1].due > lag:
-        return None
-    # The last that was late, for a message that comes again does not end the outage early.
-    return max((each.at for each in late if each.at - each.due > lag), default=resumed) - resumed
-
-
 def bottleneck(cores: Mapping[str, float], machine: int) -> str:
     """Who is busy: a process of Python cannot use much more than one core, and all share those of the machine.
 

@@ -9,8 +9,6 @@ from benchmarks.scale.shape import (
     Stored,
     bottleneck,
     capacity,
-    caught_up_after,
-    drain_seconds,
     expected_lag_growth,
     is_over,
     knee,
@@ -94,19 +92,6 @@ def test_a_series_is_over_where_steps_in_a_row_were_too_much() -> None:
 def test_a_quantile_counts_events_and_not_ticks() -> None:
     assert quantile([(5.0, 1), (1.0, 98), (3.0, 1)], 0.5) == 1.0
     assert quantile([(5.0, 1), (1.0, 98), (3.0, 1)], 0.99) == 5.0
-
-
-def test_a_backlog_is_drained_by_what_is_left_of_the_capacity() -> None:
-    assert drain_seconds(60, 500, 1_000) == 60
-    assert drain_seconds(60, 900, 1_000) == pytest.approx(540)
-    assert drain_seconds(60, 1_000, 1_000) == float("inf")
-
-
-def test_catching_up_counts_from_the_resumption_to_the_last_late_event() -> None:
-    stored = [Stored(0.2, 0.1, 1), Stored(6.0, 1.0, 1), Stored(7.0, 2.0, 1), Stored(7.5, 7.0, 1)]
-    assert caught_up_after(stored, 5.0, 1.0) == 2.0
-    assert caught_up_after(stored[:3], 5.0, 1.0) is None, "what was stored last was still late"
-    assert caught_up_after([stored[0], stored[3]], 5.0, 1.0) == 0.0
 
 
 def test_who_is_busy_has_a_name() -> None:
