@@ -161,11 +161,15 @@ def test_every_variable_and_resource_of_terraform_is_declared() -> None:
     declared = "\n".join(path.read_text() for path in (ROOT / "deploy/terraform").glob("*.tf"))
     variables = set(re.findall(r'^variable "(\w+)"', declared, re.MULTILINE))
     outputs = set(re.findall(r'^output "(\w+)"', declared, re.MULTILINE))
-    resources = {f"{kind}.{name}" for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', declared, re.MULTILINE)}
+    blocks = re.findall(r'^resource "(\w+)" "(\w+)" {\n(.*?)^}', declared, re.MULTILINE | re.DOTALL)
+    # What is counted is named by its number, even if there is one.
+    resources = {f"{kind}.{name}{'[0]' if '  count ' in body else ''}" for kind, name, body in blocks}
     text = "\n".join(path.read_text() for path in FILES)
     assert set(re.findall(r"TF_VAR_(\w+):", text)) | {"images", "template"} <= variables
     assert set(re.findall(r"terraform output -json (\w+)", text)) <= outputs
-    assert set(re.findall(r"-replace=(\S+)", text)) <= resources
+    replaced = set(re.findall(r"-replace='(\S+)'", text))
+    assert replaced
+    assert replaced <= resources
 
 
 def test_roles_are_those_of_the_images() -> None:
