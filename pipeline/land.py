@@ -4,7 +4,6 @@ A row leaves the landing table only once it is seen in its raw table or among th
 killed, run twice or run beside itself: nothing is lost, and what two runs store twice the views show once.
 """
 
-import logging
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 import orjson
 from google.cloud import bigquery
 
-from shopstream.schemas import EVENT_TYPES, CloudSettings, FailedEvent, Reason, Rejected, Stage, Unavailable
+from shopstream.schemas import EVENT_TYPES, CloudSettings, FailedEvent, Reason, Rejected, Stage
 from shopstream.schemas.failure import OF_AN_ERASED_USER
 from shopstream.schemas.landing import LANDING_COLUMNS, OWN_COLUMNS, PUBLISHED_AT, landing_table_id
 from shopstream.schemas.message import FAILED_EVENT
-from shopstream.schemas.rows import MAX_ROWS_PER_REQUEST, failed_row
+from shopstream.schemas.rows import failed_row
 from shopstream.schemas.warehouse import failed_table_id
 
 from .arrival import Delivered, Delivery, Line
@@ -29,12 +28,11 @@ from .options import PipelineSettings
 from .outcome import failed_event
 from .tombstones import Tombstones
 from .validate import validate
-from .warehouse import ask, change, delete, insert_rows, timestamp
-from .write_failed import write_copies
+from .warehouse import ask, change, delete, store_rows, timestamp
+from .write_failed import day_of, log_reasons, reason_of, write_copies
 
 JOB = "land"
 """What failed events have as the job that refused them."""
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,16 +130,15 @@ class Mover:
         statement = refused_rows(self.settings)
         rows = ask(self.client, statement, "the landing table", self._parameters(statement))
         failures = [self._failure(row) for row in rows]
+        documents = [failed_row(failure) for failure in failures]
+        place = failed_table_id(self.settings)
+        store_rows(self.client, place, documents, [failure.event_id for failure in failures])
         copies: defaultdict[date, list[bytes]] = defaultdict(list)
-        for failure in failures:
-            copies[(failure.received_at or failure.failed_at).date()].append(failed_row(failure))
-        for start in range(0, len(failures), MAX_ROWS_PER_REQUEST):
-            self._insert(failures[start : start + MAX_ROWS_PER_REQUEST])
-        if failures and self.settings.failed_events_bucket is not None:
+        for failure, document in zip(failures, documents, strict=True):
+            copies[day_of(failure)].append(document)
+        if copies and self.settings.failed_events_bucket is not None:
             write_copies(self.settings, self.settings.failed_events_bucket, copies)
-        if failures:
-            reasons = Tally(f"{failure.stage}/{failure.reason}" for failure in failures)
-            logger.warning("events failed", extra={"events": len(failures), "by_reason": dict(reasons)})
+        log_reasons(Tally(map(reason_of, failures)))
         return Tally(row["event_type"] for row in rows)
 
     def _parameters(self, statement: str) -> list[Any]:
@@ -153,12 +150,6 @@ class Mover:
             bigquery.ArrayQueryParameter("test_prefixes", "STRING", list(self.settings.test_prefixes)),
         ]
         return [each for each in parameters if f"@{each.name}" in statement]
-
-    def _insert(self, failures: Sequence[FailedEvent]) -> None:
-        place = failed_table_id(self.settings)
-        rows = [failed_row(failure) for failure in failures]
-        if errors := insert_rows(self.client, place, rows, [failure.event_id for failure in failures]):
-            raise Unavailable(f"{place} refused {len(errors)} rows ({errors[0].detail}); compare it: tables plan")
 
     def _failure(self, row: dict[str, Any]) -> FailedEvent:
         """The row as the job would have refused it; of an erased user nothing but its number."""

@@ -95,13 +95,20 @@ def store_records(
         Unavailable: BigQuery does not answer for a minute, or refuses a row.
     """
     place = f"{dataset_id(settings, kind.table.dataset)}.{kind.table.name}"
-    row_ids = list(records)
-    for start in range(0, len(row_ids), MAX_ROWS_PER_REQUEST):
-        some = row_ids[start : start + MAX_ROWS_PER_REQUEST]
-        documents = [records[row_id].model_dump_json().encode() for row_id in some]
-        errors = retrying(STORE_SECONDS)(insert_rows, client, place, documents, some)
+    store_rows(client, place, [record.model_dump_json().encode() for record in records.values()], list(records))
+
+
+def store_rows(client: bigquery.Client, table: str, rows: Sequence[bytes], row_ids: Sequence[str]) -> None:
+    """Insert rows in JSON, request by request; all of them, or an error.
+
+    Raises:
+        Unavailable: BigQuery does not answer for a minute, or refuses a row.
+    """
+    for start in range(0, len(rows), MAX_ROWS_PER_REQUEST):
+        some = slice(start, start + MAX_ROWS_PER_REQUEST)
+        errors = retrying(STORE_SECONDS)(insert_rows, client, table, rows[some], row_ids[some])
         if errors:
-            raise Unavailable(f"{place} refused {len(errors)} rows ({errors[0].detail}); compare it: tables plan")
+            raise Unavailable(f"{table} refused {len(errors)} rows ({errors[0].detail}); compare it: tables plan")
 
 
 def timestamp(name: str, moment: datetime) -> Any:  # noqa: ANN401 - the client is untyped
@@ -132,20 +139,19 @@ def change(client: bigquery.Client, statement: str, what: str, parameters: Seque
         return int(query.num_dml_affected_rows or 0)
 
 
-def delete(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> int:
-    """How many rows a DELETE removed; `what` it is about, for the error.
+def delete(client: bigquery.Client, statement: str, what: str, parameters: Sequence[Any] = ()) -> None:
+    """Run a DELETE; `what` it is about, for the error.
 
-    0 where one of them was streamed in too lately for BigQuery to delete: then none goes now, and all with a later run.
+    Where a row was streamed in too lately for BigQuery to delete it none goes now, and all with a later run.
 
     Raises:
         Unavailable: BigQuery does not answer.
     """
     try:
-        return change(client, statement, what, parameters)
+        change(client, statement, what, parameters)
     except exceptions.BadRequest as error:
         if _IN_THE_BUFFER not in str(error):
             raise
-        return 0
 
 
 def _start(client: bigquery.Client, statement: str, parameters: Sequence[Any]) -> bigquery.QueryJob:

@@ -64,7 +64,7 @@ class WriteFailed(StreamingInserts):
             failure = failure.model_copy(update={"job": self._job})
         document = failed_row(failure)
         if self._bucket is not None:
-            self._copies[(failure.received_at or failure.failed_at).date()].append(document)
+            self._copies[day_of(failure)].append(document)
         self._stop_on(self._collect(failed_table_id(self._settings), document, failure.event_id, failure))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -73,16 +73,14 @@ class WriteFailed(StreamingInserts):
         if self._bucket is not None and self._copies:
             attempts = retrying(self._retry_seconds, on_retry=self._retries.inc)
             attempts(write_copies, self._settings, self._bucket, self._copies)
-        if self._reasons:
-            # What an alert listens for: it comes with the bundle, whatever exports the counters and however late.
-            logger.warning("events failed", extra={"events": self._reasons.total(), "by_reason": dict(self._reasons)})
+        log_reasons(self._reasons)
         yield in_global_window(self._stored)
 
     def _tell(self, stored: Sequence[FailedEvent]) -> None:
         self._stored += stored
         self._failed.inc(len(stored))
         for failure in stored:
-            self._reasons[f"{failure.stage}/{failure.reason}"] += 1
+            self._reasons[reason_of(failure)] += 1
             Metrics.counter(NAMESPACE, f"{Counter.FAILED_BY_REASON}.{failure.stage}.{failure.reason}").inc()
 
     def _stop_on(self, answers: list[Answer]) -> None:
@@ -92,6 +90,22 @@ class WriteFailed(StreamingInserts):
                 f"BigQuery refused {len(refused)} failed events ({refused[0].error.detail}); their messages stay "
                 "unacknowledged. Compare the table with its contract: shopstream-pipeline tables plan"
             )
+
+
+def day_of(failure: FailedEvent) -> date:
+    """The day whose object has its copy."""
+    return (failure.received_at or failure.failed_at).date()
+
+
+def reason_of(failure: FailedEvent) -> str:
+    """What the log counts it under."""
+    return f"{failure.stage}/{failure.reason}"
+
+
+def log_reasons(reasons: Tally[str]) -> None:
+    """What an alert listens for: it comes with the rows, whatever exports the counters and however late."""
+    if reasons:
+        logger.warning("events failed", extra={"events": reasons.total(), "by_reason": dict(reasons)})
 
 
 def write_copies(settings: CloudSettings, bucket: str, copies: Mapping[date, Sequence[bytes]]) -> None:

@@ -5,7 +5,7 @@ locals {
     bigquery_location     = var.location
     bigquery_write_method = var.write_method
     pubsub_topic          = google_pubsub_topic.topic["events"].name
-    pubsub_subscription   = one(google_pubsub_subscription.pipeline[*].name)
+    pubsub_subscription   = local.subscriptions.pipeline
     failed_events_bucket  = google_storage_bucket.bucket["failed"].name
     live_features_enabled = "true"
     redis_enabled         = tostring(var.redis_enabled)

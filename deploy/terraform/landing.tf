@@ -51,7 +51,7 @@ resource "google_bigquery_table" "landing" {
 resource "google_pubsub_subscription" "landing" {
   count = local.with_landing ? 1 : 0
 
-  name                       = "shopstream-events-landing"
+  name                       = local.subscriptions.landing
   topic                      = google_pubsub_topic.topic["events"].id
   labels                     = local.labels
   ack_deadline_seconds       = 60

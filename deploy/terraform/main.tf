@@ -16,7 +16,7 @@ locals {
     BIGQUERY_DATASET     = var.dataset
     BIGQUERY_LOCATION    = var.location
     PUBSUB_TOPIC         = google_pubsub_topic.topic["events"].name
-    PUBSUB_SUBSCRIPTION  = "shopstream-events-pipeline"
+    PUBSUB_SUBSCRIPTION  = local.subscriptions.pipeline
     CONSENT_OTHERWISE    = var.consent_otherwise
     MODELS_BUCKET        = google_storage_bucket.bucket["models"].name
     FAILED_EVENTS_BUCKET = google_storage_bucket.bucket["failed"].name

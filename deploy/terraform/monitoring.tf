@@ -3,7 +3,7 @@ locals {
   alert_policies = {
     job-behind = {
       says      = "The oldest event that is not stored yet is older than five minutes."
-      filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = monitoring.regex.full_match(\"shopstream-events-(pipeline|landing)\") AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
+      filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = monitoring.regex.full_match(\"${join("|", values(local.subscriptions))}\") AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       aligner   = "ALIGN_MAX"
       threshold = 300
       duration  = "300s"

@@ -4,6 +4,12 @@ locals {
     dead_letter = "shopstream-events-dead-letter"
     alerts      = "shopstream-alerts"
   }
+
+  # By who has them: the job, or where there is none Pub/Sub itself.
+  subscriptions = {
+    pipeline = "shopstream-events-pipeline"
+    landing  = "shopstream-events-landing"
+  }
 }
 
 # No schema on the topic: a message holds many events, packed, and what is wrong with one of them is known of that one.
@@ -31,7 +37,7 @@ resource "google_pubsub_topic" "topic" {
 resource "google_pubsub_subscription" "pipeline" {
   count = local.with_job ? 1 : 0
 
-  name                         = "shopstream-events-pipeline"
+  name                         = local.subscriptions.pipeline
   topic                        = google_pubsub_topic.topic["events"].id
   labels                       = local.labels
   ack_deadline_seconds         = 60

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import hcl2
 import httpx
 from google.cloud import pubsub_v1
 
@@ -20,6 +19,7 @@ from deploy.provider_arguments import TERRAFORM
 from shopstream.pipeline.storage import connect_to_storage
 from shopstream.schemas.exit_status import ExitStatus
 from shopstream.schemas.landing import landing_table_id
+from tests.hcl_files import read_hcl
 
 from ..commands import ROOT, run_command
 from ..conftest import Warehouse, made_warehouse
@@ -192,14 +192,5 @@ def run_by_hand(cloud: Cloud) -> None:
 
 def jobs() -> dict[str, Any]:
     """The jobs of run.tf: account, schedule and command."""
-    with (TERRAFORM / "run.tf").open() as text:
-        (block,) = hcl2.load(text)["locals"]
-    return {
-        name: {key: _plain(value) for key, value in job.items()}
-        for name, job in block["jobs"].items()
-        if not name.startswith("__")
-    }
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, list) else str(value).strip('"')
+    (block,) = read_hcl(TERRAFORM / "run.tf")["locals"]
+    return {name: job for name, job in block["jobs"].items() if not name.startswith("__")}

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import hcl2
 import pytest
 
 from deploy.containers.release import ROLES, release_variables
 from shopstream.capture.settings import CaptureSettings
 from shopstream.schemas import read_event
+from tests.hcl_files import read_hcl
 
 ROOT = Path(__file__).parents[3]
 CONTAINERS = ROOT / "deploy/containers"
+BAKE = CONTAINERS / "docker-bake.hcl"
+TERRAFORM = ROOT / "deploy/terraform"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 NEEDED = {"shopstream-capture": "pubsub", "shopstream-features": "features", "shopstream-pipeline": "pipeline"}
@@ -33,25 +35,14 @@ NOTHING_THERE = {
 }
 
 
-def unquoted(value: Any) -> Any:
-    """HCL as hcl2 reads it, without the quotes it leaves."""
-    if isinstance(value, dict):
-        return {unquoted(key): unquoted(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [unquoted(inner) for inner in value]
-    return value.strip('"') if isinstance(value, str) else value
-
-
-def hcl(path: str) -> dict[str, Any]:
-    with (ROOT / path).open() as text:
-        return dict(unquoted(hcl2.load(text)))
+def named(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Blocks of one kind by their names."""
+    return {name: body for block in blocks for name, body in block.items()}
 
 
 def roles() -> dict[str, dict[str, Any]]:
     """The targets of docker-bake.hcl that are images."""
-    targets = {
-        name: body for target in hcl("deploy/containers/docker-bake.hcl")["target"] for name, body in target.items()
-    }
+    targets = named(read_hcl(BAKE)["target"])
     return {name: body for name, body in targets.items() if "inherits" in body}
 
 
@@ -88,8 +79,7 @@ def of_stage(stage: str, instruction: str) -> list[str]:
 
 def cloud_run() -> dict[str, tuple[str, list[str]]]:
     """What Terraform runs: its name, the role whose image it runs in, and its command."""
-    with (ROOT / "deploy/terraform/run.tf").open() as text:
-        blocks = unquoted(hcl2.load(text))
+    blocks = read_hcl(TERRAFORM / "run.tf")
     (local,) = blocks["locals"]
     jobs = {name: job["command"] for name, job in local["jobs"].items() if not name.startswith("__")}
     images = {command: role.split(".")[-1].rstrip("}") for command, role in local["image_of"].items()}
@@ -103,7 +93,7 @@ def cloud_run() -> dict[str, tuple[str, list[str]]]:
 
 def test_every_role_is_a_target_with_extras_there_are() -> None:
     assert set(roles()) == ROLES | {"collector"}
-    assert hcl("deploy/containers/docker-bake.hcl")["group"][0]["default"]["targets"] == sorted(roles())
+    assert read_hcl(BAKE)["group"][0]["default"]["targets"] == sorted(roles())
     for role, body in roles().items():
         assert body["target"] in stages(), role
         assert extras_of(role) <= EXTRAS.keys(), role
@@ -113,8 +103,7 @@ def test_nothing_is_built_of_a_tag() -> None:
     bases = {base for base, _ in stages().values()} - stages().keys()
     assert bases == {"${PYTHON}", "${BEAM}", "${LAUNCHER}"}
     assert {"PYTHON", "BEAM", "LAUNCHER"} <= {rest for name, rest in instructions() if name == "ARG"}  # no default
-    bake = hcl("deploy/containers/docker-bake.hcl")
-    variables = {name: body for variable in bake["variable"] for name, body in variable.items()}
+    variables = named(read_hcl(BAKE)["variable"])
     assert not any("default" in variables[name] for name in ("PYTHON", "BEAM", "LAUNCHER"))
 
 
@@ -192,9 +181,7 @@ def built(*, without: str = "") -> list[dict[str, Any]]:
 
 def test_a_release_tells_terraform_each_image_by_its_digest() -> None:
     given = release_variables(built(), "europe-west1-docker.pkg.dev/my-shop/shopstream", "gs://b/template.json")
-    variables = {
-        name: body for variable in hcl("deploy/terraform/variables.tf")["variable"] for name, body in variable.items()
-    }
+    variables = named(read_hcl(TERRAFORM / "variables.tf")["variable"])
     assert set(given) <= set(variables)
     assert given["images"].keys() == set(re.findall(r"(\w+) = string", variables["images"]["type"]))
     for role, image in given["images"].items():

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import hcl2
 import pytest
 import yaml  # type: ignore[import-untyped]
+
+from tests.hcl_files import read_hcl
 
 ROOT = Path(__file__).parents[3]
 GITHUB = ROOT / ".github"
@@ -173,9 +174,7 @@ def test_every_variable_and_resource_of_terraform_is_declared() -> None:
 
 
 def test_roles_are_those_of_the_images() -> None:
-    with (ROOT / "deploy/containers/docker-bake.hcl").open() as text:
-        groups = hcl2.load(text)["group"]
-    roles = [role.strip('"') for role in groups[0]['"default"']["targets"]]
+    roles = read_hcl(ROOT / "deploy/containers/docker-bake.hcl")["group"][0]["default"]["targets"]
     for name, job in jobs():
         if "role" in job.get("strategy", {}).get("matrix", {}):
             assert job["strategy"]["matrix"]["role"] == roles, name
